@@ -1,0 +1,76 @@
+import { LichenError } from "../errors.ts";
+
+/** Element types Lichen computes with, by their ONNX names, and how each is held in memory. */
+export const ELEMENTS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+} as const;
+
+export type ElementType = keyof typeof ELEMENTS;
+export type ElementArray<T extends ElementType = ElementType> = InstanceType<(typeof ELEMENTS)[T]>;
+
+/** A dense row-major tensor. `data.length` is the product of `dims`; a scalar has no dims. */
+export interface Tensor<T extends ElementType = ElementType> {
+  readonly type: T;
+  readonly dims: readonly number[];
+  readonly data: ElementArray<T>;
+}
+
+/** @throws BAD_ARGUMENT when the data does not fill the shape. */
+export function tensor<T extends ElementType>(type: T, dims: readonly number[], data: ElementArray<T>): Tensor<T> {
+  if (data.length !== elementCount(dims)) {
+    throw new LichenError("BAD_ARGUMENT", {
+      at: `tensor ${type}[${dims.join(",")}]`,
+      found: `${data.length} elements`,
+      wanted: `${elementCount(dims)} elements`,
+    });
+  }
+  return { type, dims, data };
+}
+
+export const elementCount = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
+
+export const byteLength = (value: Tensor): number => value.data.byteLength;
+
+export const float32 = (dims: readonly number[], values: ArrayLike<number>): Tensor<"float32"> =>
+  tensor("float32", dims, Float32Array.from(values));
+
+export const int32 = (dims: readonly number[], values: ArrayLike<number>): Tensor<"int32"> =>
+  tensor("int32", dims, Int32Array.from(values));
+
+/** A vector of int64, as the shape-like inputs of ONNX operators want it. */
+export const int64 = (values: readonly number[]): Tensor<"int64"> =>
+  tensor("int64", [values.length], BigInt64Array.from(values.map(BigInt)));
+
+export const scalar = (type: "float32" | "int32", value: number): Tensor =>
+  type === "float32" ? float32([], [value]) : int32([], [value]);
+
+/** The bytes of a tensor, little-endian, without a copy. */
+export const bytesOf = (value: Tensor): Uint8Array =>
+  new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength);
+
+/**
+ * A tensor over a copy of little-endian bytes (a copy, because foreign bytes are rarely aligned).
+ * @throws BAD_ARGUMENT when the bytes do not fill the shape.
+ */
+export function tensorFromBytes<T extends ElementType>(type: T, dims: readonly number[], bytes: Uint8Array): Tensor<T> {
+  const constructor = ELEMENTS[type];
+  const size = elementCount(dims) * constructor.BYTES_PER_ELEMENT;
+  if (bytes.byteLength !== size) {
+    throw new LichenError("BAD_ARGUMENT", {
+      at: `tensor ${type}[${dims.join(",")}]`,
+      found: `${bytes.byteLength} bytes`,
+      wanted: `${size} bytes`,
+    });
+  }
+  return { type, dims, data: new constructor(bytes.slice().buffer) as ElementArray<T> };
+}
