@@ -3,7 +3,10 @@
  * The place, what was found and what was wanted come from whoever throws.
  */
 export const ERRORS = {
-  ADAPTER_CORRUPT: ["the adapter file is damaged", "fetch it again, or restore it from a copy; the current adapter stays"],
+  ADAPTER_CORRUPT: [
+    "the adapter file is damaged",
+    "fetch it again, or restore it from a copy; the current adapter stays",
+  ],
   ADAPTER_WRONG_BASE: ["the adapter was trained on another base model", "use the base that the adapter names"],
   BAD_ARGUMENT: ["an argument is not usable", "see --help"],
   BAD_ATTRIBUTE: ["an operator's attribute is not usable", "check the model with a newer exporter"],
@@ -11,16 +14,28 @@ export const ERRORS = {
   CANCELLED: ["the work was cancelled", "start it again when it suits"],
   DIVERGED: ["training diverged, again after lowering the learning rate", "check the labels, or set a lower --lr"],
   MODEL_CORRUPT: ["the model file is not a readable ONNX model", "fetch or export the model again"],
-  MODEL_NOT_FOUND: ["there is no model there", "name a package folder (with model.onnx and card.json) or an .onnx file"],
-  NO_GRADIENT: ["an operator on the way to the loss has no gradient rule", "choose a later frontier, or another method"],
+  MODEL_NOT_FOUND: [
+    "there is no model there",
+    "name a package folder (with model.onnx and card.json) or an .onnx file",
+  ],
+  NO_GRADIENT: [
+    "an operator on the way to the loss has no gradient rule",
+    "choose a later frontier, or another method",
+  ],
   NO_SHAPE: ["a value's shape cannot be inferred", "export the model with fixed sizes (only the batch may vary)"],
   NOTHING_TO_TRAIN: ["the method finds nothing to train in this model", "choose another method or other targets"],
   NOT_QUANTIZED: ["the model has no int8 part that this method could adapt", "quantize the model first (QDQ int8)"],
   REHEARSAL_CORRUPT: ["the rehearsal pack does not fit the model", "make the model package again"],
   TOO_FEW_SAMPLES: ["there are too few labelled samples", "collect more samples per class"],
-  UNKNOWN_CLASS: ["a sample's class is not one of the model's labels", "rename the class folder, or use a model that knows the class"],
+  UNKNOWN_CLASS: [
+    "a sample's class is not one of the model's labels",
+    "rename the class folder, or use a model that knows the class",
+  ],
   UNKNOWN_METHOD: ["there is no such method", "choose from the methods listed"],
-  UNSUPPORTED_OPERATOR: ["an operator is not supported here", "choose a later frontier, or export the model without the operator"],
+  UNSUPPORTED_OPERATOR: [
+    "an operator is not supported here",
+    "choose a later frontier, or export the model without the operator",
+  ],
 } as const satisfies Record<string, readonly [what: string, todo: string]>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -63,8 +63,8 @@ export const bytesOf = (value: Tensor): Uint8Array =>
  * @throws BAD_ARGUMENT when the bytes do not fill the shape.
  */
 export function tensorFromBytes<T extends ElementType>(type: T, dims: readonly number[], bytes: Uint8Array): Tensor<T> {
-  const constructor = ELEMENTS[type];
-  const size = elementCount(dims) * constructor.BYTES_PER_ELEMENT;
+  const ArrayType = ELEMENTS[type];
+  const size = elementCount(dims) * ArrayType.BYTES_PER_ELEMENT;
   if (bytes.byteLength !== size) {
     throw new LichenError("BAD_ARGUMENT", {
       at: `tensor ${type}[${dims.join(",")}]`,
@@ -72,5 +72,5 @@ export function tensorFromBytes<T extends ElementType>(type: T, dims: readonly n
       wanted: `${size} bytes`,
     });
   }
-  return { type, dims, data: new constructor(bytes.slice().buffer) as ElementArray<T> };
+  return { type, dims, data: new ArrayType(bytes.slice().buffer) as ElementArray<T> };
 }

@@ -1,0 +1,59 @@
+import * as ort from "onnxruntime-node";
+import { LichenError } from "../errors.ts";
+import { encodeModel } from "../onnx/encode.ts";
+import type { Model } from "../onnx/graph.ts";
+import type { ElementArray, ElementType, Tensor } from "../onnx/tensor.ts";
+
+export interface SessionOptions {
+  /** Threads of one operator; 1 leaves the other cores to the device's own work. */
+  threads?: number;
+  /** Where ONNX Runtime writes the graph it really runs; for tests that look at fusion. */
+  optimizedModelPath?: string;
+}
+
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+/** A graph loaded into ONNX Runtime. Runs block the calling thread for as long as they take. */
+export interface Session {
+  run(inputs: Tensors, outputs?: readonly string[]): Promise<Record<string, Tensor>>;
+  close(): Promise<void>;
+}
+
+/** @throws MODEL_CORRUPT when ONNX Runtime refuses the graph. */
+export async function openSession(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
+  const bytes = model instanceof Uint8Array ? model : encodeModel(model);
+  let session: ort.InferenceSession;
+  try {
+    session = await ort.InferenceSession.create(bytes, {
+      executionProviders: ["cpu"],
+      intraOpNumThreads: options.threads ?? 1,
+      interOpNumThreads: 1,
+      executionMode: "sequential",
+      // "all" adds layout changes that only help float convolutions and would differ between machines.
+      graphOptimizationLevel: "extended",
+      logSeverityLevel: 3,
+      ...(options.optimizedModelPath ? { optimizedModelFilePath: options.optimizedModelPath } : {}),
+      // Idle threads that spin would take the cores from inference and from the sensor.
+      extra: { session: { intra_op: { allow_spinning: "0" } } },
+    });
+  } catch (cause) {
+    throw new LichenError("MODEL_CORRUPT", { found: String(cause instanceof Error ? cause.message : cause), cause });
+  }
+  return {
+    async run(inputs, outputs) {
+      const feeds = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, toOrt(value)]));
+      const results = outputs ? await session.run(feeds, outputs) : await session.run(feeds);
+      return Object.fromEntries(Object.entries(results).map(([name, value]) => [name, fromOrt(value)]));
+    },
+    close: () => session.release(),
+  };
+}
+
+const toOrt = (value: Tensor): ort.Tensor =>
+  new ort.Tensor(value.type, value.data as ort.Tensor["data"] & ElementArray, value.dims);
+
+const fromOrt = (value: ort.Tensor): Tensor => ({
+  type: value.type as ElementType,
+  dims: value.dims,
+  data: value.data as ElementArray,
+});

@@ -1,0 +1,115 @@
+import type { Attribute, Dim, Graph, Model, Node, ValueInfo, ValueName } from "./graph.ts";
+import type { ElementType, Tensor } from "./tensor.ts";
+
+/** What an attribute may be given as; a float must be wrapped, because 1 and 1.0 are one number in JavaScript. */
+export type AttributeValue = number | string | readonly number[] | Tensor | Graph | { float: number };
+
+/**
+ * Grows a graph node by node, always in topological order. Names that it makes up are unique among all builders that share
+ * a scope, since ONNX subgraphs see the names of the graph around them.
+ */
+export class GraphBuilder {
+  readonly #nodes: Node[] = [];
+  readonly #initializers = new Map<ValueName, Tensor>();
+  readonly #inputs: ValueInfo[] = [];
+  readonly #outputs: ValueInfo[] = [];
+  readonly #taken: Set<string>;
+
+  /** @param outer the builder of the surrounding graph, for the body of a Loop. */
+  constructor(outer?: GraphBuilder) {
+    this.#taken = outer ? outer.#taken : new Set();
+  }
+
+  input(name: ValueName, type: ElementType, shape: readonly Dim[]): ValueName {
+    this.#inputs.push({ name: this.#claim(name), type, shape });
+    return name;
+  }
+
+  output(name: ValueName, type: ElementType, shape: readonly Dim[]): void {
+    this.#outputs.push({ name, type, shape });
+  }
+
+  constant(name: string, value: Tensor): ValueName {
+    const unique = this.fresh(name);
+    this.#initializers.set(unique, value);
+    return unique;
+  }
+
+  /** Adds a node with one output and returns that. */
+  add(
+    opType: string,
+    inputs: readonly ValueName[],
+    attributes: Record<string, AttributeValue> = {},
+    name = opType,
+  ): ValueName {
+    return this.addMany(opType, inputs, 1, attributes, name)[0]!;
+  }
+
+  addMany(
+    opType: string,
+    inputs: readonly ValueName[],
+    outputs: number,
+    attributes: Record<string, AttributeValue> = {},
+    name = opType,
+  ): ValueName[] {
+    const unique = this.fresh(name);
+    const names =
+      outputs === 1 ? [unique] : Array.from({ length: outputs }, (_, index) => this.fresh(`${unique}_${index}`));
+    this.#nodes.push({
+      name: unique,
+      opType,
+      domain: "",
+      inputs: [...inputs],
+      outputs: names,
+      attributes: Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, toAttribute(value)])),
+    });
+    return names;
+  }
+
+  /** Takes over a node as it is, its outputs' names included. */
+  adopt(node: Node): void {
+    for (const output of node.outputs) if (output !== "") this.#claim(output);
+    this.#nodes.push(node);
+  }
+
+  /** Takes over a constant under its own name. */
+  adoptConstant(name: ValueName, value: Tensor): void {
+    if (this.#initializers.has(name)) return;
+    this.#initializers.set(this.#claim(name), value);
+  }
+
+  build(name: string): Graph {
+    return { name, inputs: this.#inputs, outputs: this.#outputs, nodes: this.#nodes, initializers: this.#initializers };
+  }
+
+  fresh(name: string): string {
+    let unique = name;
+    for (let suffix = 1; this.#taken.has(unique); suffix++) unique = `${name}_${suffix}`;
+    return this.#claim(unique);
+  }
+
+  #claim(name: string): string {
+    this.#taken.add(name);
+    return name;
+  }
+}
+
+function toAttribute(value: AttributeValue): Attribute {
+  if (typeof value === "number") return { kind: "int", value };
+  if (typeof value === "string") return { kind: "string", value };
+  if (Array.isArray(value)) return { kind: "ints", value: value as readonly number[] };
+  const object = value as Tensor | Graph | { float: number };
+  if ("float" in object) return { kind: "float", value: object.float };
+  return "nodes" in object ? { kind: "graph", value: object } : { kind: "tensor", value: object };
+}
+
+/** Operator set and file version of what Lichen writes: old enough for every ONNX Runtime of the last years. */
+export const WRITTEN_OPSET = 17;
+
+export const asModel = (graph: Graph, metadata: Record<string, string> = {}): Model => ({
+  graph,
+  opset: WRITTEN_OPSET,
+  domains: {},
+  irVersion: 8,
+  metadata,
+});
