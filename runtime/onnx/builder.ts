@@ -1,4 +1,4 @@
-import type { Attribute, Dim, Graph, Model, Node, ValueInfo, ValueName } from "./graph.ts";
+import type { Attribute, Dim, Graph, Model, Node, OutputInfo, ValueInfo, ValueName } from "./graph.ts";
 import type { ElementType, Tensor } from "./tensor.ts";
 
 /** What an attribute may be given as; a float must be wrapped, because 1 and 1.0 are one number in JavaScript. */
@@ -12,7 +12,7 @@ export class GraphBuilder {
   readonly #nodes: Node[] = [];
   readonly #initializers = new Map<ValueName, Tensor>();
   readonly #inputs: ValueInfo[] = [];
-  readonly #outputs: ValueInfo[] = [];
+  readonly #outputs: OutputInfo[] = [];
   readonly #taken: Set<string>;
 
   /** @param outer the builder of the surrounding graph, for the body of a Loop. */
@@ -25,8 +25,8 @@ export class GraphBuilder {
     return name;
   }
 
-  output(name: ValueName, type: ElementType, shape: readonly Dim[]): void {
-    this.#outputs.push({ name, type, shape });
+  output(name: ValueName, info: Partial<ValueInfo> = {}): void {
+    this.#outputs.push({ ...info, name });
   }
 
   constant(name: string, value: Tensor): ValueName {
@@ -66,16 +66,25 @@ export class GraphBuilder {
     return names;
   }
 
+  /** Gives a value a second name. */
+  alias(name: ValueName, value: ValueName): void {
+    this.adopt({ name, opType: "Identity", domain: "", inputs: [value], outputs: [name], attributes: {} });
+  }
+
   /** Takes over a node as it is, its outputs' names included. */
   adopt(node: Node): void {
     for (const output of node.outputs) if (output !== "") this.#claim(output);
     this.#nodes.push(node);
   }
 
-  /** Takes over a constant under its own name. */
+  /** Takes over a constant under its own name; a second time is no harm. */
   adoptConstant(name: ValueName, value: Tensor): void {
-    if (this.#initializers.has(name)) return;
-    this.#initializers.set(this.#claim(name), value);
+    if (!this.has(name)) this.#initializers.set(this.#claim(name), value);
+  }
+
+  /** Whether a value or node of this name is there already. */
+  has(name: string): boolean {
+    return this.#taken.has(name);
   }
 
   build(name: string): Graph {
@@ -103,13 +112,13 @@ function toAttribute(value: AttributeValue): Attribute {
   return "nodes" in object ? { kind: "graph", value: object } : { kind: "tensor", value: object };
 }
 
-/** Operator set and file version of what Lichen writes: old enough for every ONNX Runtime of the last years. */
-export const WRITTEN_OPSET = 17;
+/** Operator set and file version of what Lichen writes: read by ONNX Runtime since 1.18. */
+export const WRITTEN_OPSET = 21;
 
 export const asModel = (graph: Graph, metadata: Record<string, string> = {}): Model => ({
   graph,
   opset: WRITTEN_OPSET,
   domains: {},
-  irVersion: 8,
+  irVersion: 10,
   metadata,
 });

@@ -14,7 +14,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from "./generated/onnx_pb.ts";
-import type { Attribute, Dim, Graph, Model, Node, ValueInfo } from "./graph.ts";
+import type { Attribute, Dim, Graph, Model, Node, OutputInfo } from "./graph.ts";
 import { bytesOf, type Tensor } from "./tensor.ts";
 
 /** Writes an ONNX file; the same model gives the same bytes. */
@@ -84,18 +84,17 @@ const encodeTensor = (name: string, value: Tensor): TensorProto =>
     rawData: bytesOf(value).slice(),
   });
 
-const encodeValueInfo = (info: ValueInfo): ValueInfoProto =>
+const encodeValueInfo = ({ name, type, shape }: OutputInfo): ValueInfoProto =>
   create(ValueInfoProtoSchema, {
-    name: info.name,
-    type: {
-      value: {
-        case: "tensorType",
+    name,
+    ...(type && {
+      type: {
         value: {
-          elemType: ELEMENT_CODES[info.type],
-          shape: { dim: info.shape.map(encodeDim) },
+          case: "tensorType",
+          value: { elemType: ELEMENT_CODES[type], ...(shape && { shape: { dim: shape.map(encodeDim) } }) },
         },
       },
-    },
+    }),
   });
 
 const encodeDim = (dim: Dim): MessageInitShape<typeof TensorShapeProto_DimensionSchema> =>

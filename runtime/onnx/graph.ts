@@ -22,6 +22,9 @@ export interface ValueInfo {
   readonly shape: readonly Dim[];
 }
 
+/** Outputs of derived graphs may leave their type to be inferred by whoever loads them. */
+export type OutputInfo = Pick<ValueInfo, "name"> & Partial<ValueInfo>;
+
 export interface Node {
   readonly name: string;
   readonly opType: string;
@@ -36,7 +39,7 @@ export interface Node {
 export interface Graph {
   readonly name: string;
   readonly inputs: readonly ValueInfo[];
-  readonly outputs: readonly ValueInfo[];
+  readonly outputs: readonly OutputInfo[];
   readonly nodes: readonly Node[];
   readonly initializers: ReadonlyMap<ValueName, Tensor>;
 }

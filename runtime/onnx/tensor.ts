@@ -54,6 +54,10 @@ export const int64 = (values: readonly number[]): Tensor<"int64"> =>
 export const scalar = (type: "float32" | "int32", value: number): Tensor =>
   type === "float32" ? float32([], [value]) : int32([], [value]);
 
+/** A vector of zeros. */
+export const zeros = (type: "float32" | "int8" | "uint8" | "int32", length: number): Tensor =>
+  tensor(type, [length], new ELEMENTS[type](length));
+
 /** The bytes of a tensor, little-endian, without a copy. */
 export const bytesOf = (value: Tensor): Uint8Array =>
   new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength);

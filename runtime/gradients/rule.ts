@@ -1,0 +1,36 @@
+import type { GraphBuilder } from "../onnx/builder.ts";
+import type { Node, ValueName } from "../onnx/graph.ts";
+import { int64 } from "../onnx/tensor.ts";
+import type { ValueType } from "../shapes/rules.ts";
+
+export interface GradientContext {
+  /** Where the backward nodes go. */
+  b: GraphBuilder;
+  /** The forward node. Its operands' values may be read; its output's may not, since int8 execution never makes it. */
+  node: Node;
+  /** Gradient of the loss with respect to the node's output; of the output's shape. */
+  dy: ValueName;
+  type(name: ValueName): ValueType;
+}
+
+/**
+ * Gradients with respect to each operand, made only when called, so that a frozen operand costs nothing.
+ * `null` stands for an operand that has no gradient by definition (a shape, a scale).
+ */
+export type GradientRule = (context: GradientContext) => readonly ((() => ValueName) | null)[];
+
+/** Shape as a Reshape target: the batch, the one size that may vary, is left to be inferred. */
+export const reshapeTo = (b: GraphBuilder, value: ValueName, shape: ValueType["shape"]): ValueName =>
+  b.add("Reshape", [value, b.constant("shape", int64(shape.map((dim) => (typeof dim === "number" ? dim : -1))))]);
+
+export const sumOver = (b: GraphBuilder, value: ValueName, axes: readonly number[], keepdims: 0 | 1): ValueName =>
+  b.add("ReduceSum", [value, b.constant("axes", int64(axes))], { keepdims });
+
+/** Undoes broadcasting: sums a gradient of shape `from` down to the operand's shape. */
+export function sumTo(b: GraphBuilder, value: ValueName, from: ValueType["shape"], to: ValueType["shape"]): ValueName {
+  const lead = from.length - to.length;
+  const axes = from.flatMap((dim, axis) => (axis < lead || (to[axis - lead] === 1 && dim !== 1) ? [axis] : []));
+  if (axes.length === 0) return value;
+  const summed = sumOver(b, value, axes, 1);
+  return lead > 0 ? reshapeTo(b, summed, to) : summed;
+}
