@@ -58,7 +58,7 @@ async function foldParameters(
   plan: Plan,
   parameters: Readonly<Record<string, Tensor>>,
 ): Promise<Map<string, Tensor[]>> {
-  const b = new GraphBuilder();
+  const b = new GraphBuilder({ source: base.graph });
   for (const { name, dims } of plan.parameters) b.input(name, "float32", dims);
   const wanted = addAdaptedLayers(b, base, plan).flatMap(({ target, layer }) =>
     FOLDED.filter((kind) => layer[kind] !== target.layer[kind]).map((kind) => {

@@ -48,7 +48,7 @@ export const EPOCH = {
  * Forward in integers, backward in float32, the optimizer in the graph; parameters and optimizer state go round the loop.
  */
 export async function deriveEpoch(base: Base, plan: Plan, options: EpochOptions): Promise<Model> {
-  const outer = new GraphBuilder();
+  const outer = new GraphBuilder({ source: base.graph });
   for (const name of plan.frontier) {
     const { type, shape } = base.types.get(name)!;
     outer.input(EPOCH.cache(name), type, ["samples", ...shape.slice(1)]);
@@ -87,7 +87,7 @@ export function carriedValues(plan: Plan, optimizer: OptimizerName): { name: str
 }
 
 async function deriveBody(outer: GraphBuilder, base: Base, plan: Plan, options: EpochOptions): Promise<Graph> {
-  const b = new GraphBuilder(outer);
+  const b = new GraphBuilder({ outer });
   const iteration = b.input("iteration", "int64", []);
   const go = b.input("go_on", "bool", []);
   const carried = carriedValues(plan, options.optimizer);

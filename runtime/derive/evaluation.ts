@@ -8,7 +8,7 @@ import { addForward } from "./forward.ts";
 
 /** eval.onnx: (frontier activations [N, …], parameters) → logits [N, classes], to the bit what the deployed model answers. */
 export async function deriveEvaluation(base: Base, plan: Plan): Promise<Model> {
-  const b = new GraphBuilder();
+  const b = new GraphBuilder({ source: base.graph });
   for (const name of plan.frontier) {
     const { type, shape } = base.types.get(name)!;
     b.input(name, type, shape);

@@ -13,11 +13,20 @@ export class GraphBuilder {
   readonly #initializers = new Map<ValueName, Tensor>();
   readonly #inputs: ValueInfo[] = [];
   readonly #outputs: OutputInfo[] = [];
-  readonly #taken: Set<string>;
+  /** Names that exist, and names that made-up ones keep clear of, in this scope. */
+  readonly #defined: Set<string>;
+  readonly #reserved: Set<string>;
 
-  /** @param outer the builder of the surrounding graph, for the body of a Loop. */
-  constructor(outer?: GraphBuilder) {
-    this.#taken = outer ? outer.#taken : new Set();
+  /**
+   * @param outer the builder of the surrounding graph, for the body of a Loop
+   * @param source a graph that parts will be taken over from, under their own names
+   */
+  constructor({ outer, source }: { outer?: GraphBuilder; source?: Graph } = {}) {
+    this.#defined = outer ? outer.#defined : new Set();
+    this.#reserved = outer ? outer.#reserved : new Set();
+    for (const node of source?.nodes ?? []) for (const name of [node.name, ...node.outputs]) this.#reserved.add(name);
+    for (const name of source?.initializers.keys() ?? []) this.#reserved.add(name);
+    for (const { name } of source?.inputs ?? []) this.#reserved.add(name);
   }
 
   input(name: ValueName, type: ElementType, shape: readonly Dim[]): ValueName {
@@ -84,7 +93,7 @@ export class GraphBuilder {
 
   /** Whether a value or node of this name is there already. */
   has(name: string): boolean {
-    return this.#taken.has(name);
+    return this.#defined.has(name);
   }
 
   build(name: string): Graph {
@@ -93,12 +102,12 @@ export class GraphBuilder {
 
   fresh(name: string): string {
     let unique = name;
-    for (let suffix = 1; this.#taken.has(unique); suffix++) unique = `${name}_${suffix}`;
+    for (let suffix = 1; this.#defined.has(unique) || this.#reserved.has(unique); suffix++) unique = `${name}_${suffix}`;
     return this.#claim(unique);
   }
 
   #claim(name: string): string {
-    this.#taken.add(name);
+    this.#defined.add(name);
     return name;
   }
 }
