@@ -11,13 +11,24 @@ export const ERRORS = {
   BAD_ARGUMENT: ["an argument is not usable", "see --help"],
   BAD_ATTRIBUTE: ["an operator's attribute is not usable", "check the model with a newer exporter"],
   BAD_CARD: ["the model's card is not valid", "correct card.json, or make the package again"],
+  BAD_CONFIG: ["the configuration is not valid", "correct the file; device/README.md lists every key"],
+  BAD_IMAGE: ["the file is not a readable picture", "send a whole JPEG, PNG or WebP"],
+  BAD_REQUEST: ["the request cannot be understood", "use the lichen command of the daemon's own version"],
+  BAD_SAMPLE: ["the file cannot be read as a sample", "record it again, in a format that the model's card allows"],
+  BAD_WAV: ["the file is not a sound WAV", "record it again, and put it there only when it is whole"],
   CANCELLED: ["the work was cancelled", "start it again when it suits"],
+  DAEMON_NOT_REACHABLE: [
+    "no daemon answers on the socket",
+    "start lichend, or name its socket with --socket or LICHEN_SOCKET",
+  ],
   DIVERGED: ["training diverged, again after lowering the learning rate", "check the labels, or set a lower --lr"],
+  EMPTY_AUDIO: ["the recording holds no samples", "check the microphone and the recording command"],
   MODEL_CORRUPT: ["the model file is not a readable ONNX model", "fetch or export the model again"],
   MODEL_NOT_FOUND: [
     "there is no model there",
     "name a package folder (with model.onnx and card.json) or an .onnx file",
   ],
+  NOTHING_TO_ROLL_BACK: ["the base model serves already, without an adapter", "nothing"],
   NO_GRADIENT: [
     "an operator on the way to the loss has no gradient rule",
     "choose a later frontier, or another method",
@@ -26,12 +37,36 @@ export const ERRORS = {
   NOTHING_TO_TRAIN: ["the method finds nothing to train in this model", "choose another method or other targets"],
   NOT_QUANTIZED: ["the model has no int8 part that this method could adapt", "quantize the model first (QDQ int8)"],
   REHEARSAL_CORRUPT: ["the rehearsal pack does not fit the model", "make the model package again"],
+  ROUND_CRASHED: [
+    "the training process ended before its work was done",
+    "nothing: it is tried again later; see the log for its last words",
+  ],
+  ROUND_HUNG: ["the training process stopped answering", "nothing: it was ended and is tried again later"],
+  ROUND_INTERRUPTED: [
+    "the daemon stopped while the round ran",
+    "nothing: the samples are kept and the round is tried again",
+  ],
+  ROUND_RUNNING: ["a round is running already", "wait until it ends, see lichen status"],
+  SOCKET_IN_USE: ["another daemon answers on the socket", "stop it, or choose another socket in the configuration"],
+  SOCKET_PATH_TOO_LONG: [
+    "the socket's path is longer than the system allows",
+    "set a shorter path as socket in the configuration",
+  ],
+  STATE_CORRUPT: ["a state file is damaged", "nothing: the last good copy is used; the damaged file is kept beside it"],
+  STORAGE_FAILED: [
+    "the disk did not take the data",
+    "check free space and the medium; the source is kept and tried again",
+  ],
   TOO_FEW_SAMPLES: ["there are too few labelled samples", "collect more samples per class"],
   UNKNOWN_CLASS: [
     "a sample's class is not one of the model's labels",
     "rename the class folder, or use a model that knows the class",
   ],
   UNKNOWN_METHOD: ["there is no such method", "choose from the methods listed"],
+  UNSUPPORTED_AUDIO: [
+    "the recording's encoding is not supported",
+    "record 8 to 32-bit PCM or float WAV, with at most eight channels",
+  ],
   UNSUPPORTED_OPERATOR: [
     "an operator is not supported here",
     "choose a later frontier, or export the model without the operator",

@@ -1,0 +1,65 @@
+import { dirname } from "node:path";
+import type { z } from "zod";
+import { errorCode, LichenError } from "../../runtime/errors.ts";
+import { type Disk, isMissing } from "./disk.ts";
+import { writeDurably } from "./durable.ts";
+
+/** What a load found out about damage; it is to be told, not swallowed. */
+export interface Loaded<T> {
+  readonly value: T;
+  /** STATE_CORRUPT errors, the damaged files set aside under the names they give. */
+  readonly damage: readonly LichenError[];
+}
+
+export interface StateFile<T> {
+  /** Never throws for damage: a board must start. @throws what the disk throws otherwise */
+  load(): Promise<Loaded<T>>;
+  /** @throws STORAGE_FAILED; the old value then still stands. */
+  save(value: T): Promise<void>;
+}
+
+/**
+ * A small value kept in a JSON file, with the value before it in a second file, so that damage to one (a worn SD card)
+ * costs one step and not everything. Damaged files are set aside, never overwritten.
+ */
+export function stateFile<T>(disk: Disk, path: string, schema: z.ZodType<T>, fresh: T): StateFile<T> {
+  const previousPath = path.replace(/\.json$/, ".previous.json");
+  let stored: Uint8Array | undefined;
+
+  async function readOne(file: string, damage: LichenError[]): Promise<T | undefined> {
+    let bytes: Uint8Array;
+    try {
+      bytes = await disk.read(file);
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+    try {
+      const value = schema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+      stored ??= bytes;
+      return value;
+    } catch (cause) {
+      const aside = `${file}.damaged`;
+      damage.push(new LichenError("STATE_CORRUPT", { at: file, found: `damage, kept as ${aside}`, cause }));
+      await disk.rename(file, aside);
+      return undefined;
+    }
+  }
+
+  return {
+    async load() {
+      const damage: LichenError[] = [];
+      const value = (await readOne(path, damage)) ?? (await readOne(previousPath, damage));
+      return { value: value ?? fresh, damage };
+    },
+    async save(value) {
+      const bytes = new TextEncoder().encode(`${JSON.stringify(value, null, 1)}\n`);
+      await disk.makeFolder(dirname(path)).catch((cause) => {
+        throw new LichenError("STORAGE_FAILED", { at: dirname(path), found: errorCode(cause), cause });
+      });
+      if (stored !== undefined) await writeDurably(disk, previousPath, stored);
+      await writeDurably(disk, path, bytes);
+      stored = bytes;
+    },
+  };
+}
