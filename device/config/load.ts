@@ -1,0 +1,90 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { type Document, isMap, LineCounter, parseDocument } from "yaml";
+import type { z } from "zod";
+import { LichenError } from "../../runtime/errors.ts";
+import { nearest } from "./nearest.ts";
+import { type Config, configSchema } from "./schema.ts";
+
+/** @throws BAD_CONFIG when the file is not there or not valid, naming the line and the field */
+export async function loadConfig(path: string): Promise<Config> {
+  const file = resolve(path);
+  const text = await readFile(file, "utf8").catch((cause) => {
+    throw new LichenError("BAD_CONFIG", { at: file, found: cause.code ?? "an error", wanted: "a YAML file", cause });
+  });
+  return parseConfig(text, file);
+}
+
+/** @param file absolute; relative paths in the text are relative to its folder.  @throws BAD_CONFIG */
+export function parseConfig(text: string, file: string): Config {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [syntax] = document.errors;
+  if (syntax !== undefined) {
+    throw new LichenError("BAD_CONFIG", { at: `${file}:${lines.linePos(syntax.pos[0]).line}`, found: syntax.message });
+  }
+  const value: unknown = document.contents === null ? {} : document.toJS({ maxAliasCount: 0 });
+  const parsed = configSchema.safeParse(value);
+  if (!parsed.success) throw badField(parsed.error.issues[0]!, file, document, lines, value);
+  const base = dirname(file);
+  const { watch, ...config } = parsed.data;
+  const data = resolve(base, config.data);
+  return {
+    ...config,
+    model: resolve(base, config.model),
+    data,
+    socket: config.socket === undefined ? join(data, "lichend.sock") : resolve(base, config.socket),
+    ...(watch && { watch: { ...watch, folder: resolve(base, watch.folder) } }),
+  };
+}
+
+type Issue = z.core.$ZodIssue;
+
+function badField(issue: Issue, file: string, document: Document, lines: LineCounter, value: unknown): LichenError {
+  const unknownKey = issue.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+  const path = [...issue.path.map(String), ...(unknownKey === undefined ? [] : [unknownKey])];
+  const line = lineOf(document, lines, path);
+  const at = `${file}${line === undefined ? "" : `:${line}`}: ${path.join(".") || "the whole file"}`;
+  if (unknownKey !== undefined) {
+    const known = knownKeys(issue.path.map(String));
+    const suggestion = nearest(unknownKey, known);
+    return new LichenError("BAD_CONFIG", {
+      at,
+      found: "an unknown key",
+      wanted: suggestion === undefined ? `one of ${known.join(", ")}` : `${suggestion}, perhaps`,
+    });
+  }
+  return new LichenError("BAD_CONFIG", { at, found: describe(valueAt(value, path)), wanted: issue.message });
+}
+
+/** The line of the deepest part of a path that stands in the file. */
+function lineOf(document: Document, lines: LineCounter, path: readonly string[]): number | undefined {
+  let node: unknown = document.contents;
+  let line: number | undefined;
+  for (const key of path) {
+    if (!isMap(node)) break;
+    const pair = node.items.find((item) => String(item.key) === key);
+    if (pair === undefined) break;
+    const range = (pair.key as { range?: [number, number, number] }).range;
+    if (range !== undefined) line = lines.linePos(range[0]).line;
+    node = pair.value;
+  }
+  return line;
+}
+
+function knownKeys(path: readonly string[]): string[] {
+  let schema: unknown = configSchema;
+  for (const key of path) schema = shapeOf(schema)[key];
+  return Object.keys(shapeOf(schema));
+}
+
+/** The fields of an object schema, however optional or defaulted it is. */
+function shapeOf(schema: unknown): Record<string, unknown> {
+  const wrapped = schema as { shape?: Record<string, unknown>; unwrap?: () => unknown };
+  return wrapped.shape ?? (wrapped.unwrap === undefined ? {} : shapeOf(wrapped.unwrap()));
+}
+
+const valueAt = (value: unknown, path: readonly string[]): unknown =>
+  path.reduce<unknown>((inner, key) => (inner as Record<string, unknown> | null | undefined)?.[key], value);
+
+const describe = (value: unknown): string => (value === undefined ? "nothing" : JSON.stringify(value));

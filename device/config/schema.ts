@@ -1,0 +1,95 @@
+import { z } from "zod";
+
+const training = z.strictObject({
+  /** What a round trains: a method of the runtime, or several joined by `+`. */
+  method: z.string().min(1).default("head+bias"),
+  /** A round starts when so many labelled samples have come since the last one. */
+  minNewSamples: z.int().positive().default(20),
+  /** … and when no sample has come for so long, so that a burst makes one round and not five. */
+  settleSeconds: z.number().nonnegative().default(3),
+  /** Part of each class that is never trained on and judges the result. */
+  holdOut: z.number().min(0.05).max(0.5).default(0.2),
+  /** Passes over the samples; without it the runtime decides. */
+  epochs: z.int().positive().optional(),
+  /** Threads of the training process. */
+  threads: z.int().positive().default(1),
+  /** Fixes every random choice of a round. */
+  seed: z.int().nonnegative().default(0),
+  /** A training process that is silent for so long is ended. */
+  hangSeconds: z.number().positive().default(120),
+  /** Wait after a failed round, doubled with each further failure in a row, at most 64 times. */
+  retrySeconds: z.number().nonnegative().default(60),
+});
+
+const gate = z.strictObject({
+  /** Accuracy an adapter must gain on held-out local samples to be served, 0.01 = one point. */
+  minGain: z.number().min(0).max(1).optional(),
+  /** Accuracy it may lose on the rehearsal pack. */
+  maxForgetting: z.number().min(0).max(1).optional(),
+});
+
+const mqtt = z.strictObject({
+  /** Address of the broker, `mqtt://host:1883` or `mqtts://…`. */
+  broker: z.url({ protocol: /^(mqtts?|wss?)$/, error: "an address such as mqtt://host:1883" }),
+  /** Name of the fleet; devices of other fleets are neither heard nor told. */
+  fleet: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "letters, digits, '-' and '_', at most 64"),
+  username: z.string().min(1).optional(),
+  password: z.string().optional(),
+  /** Adapters travel in blocks of this size. */
+  blockBytes: z.int().min(1024).max(65_536).default(16_384),
+  /** Offer accepted adapters to the fleet. */
+  publish: z.boolean().default(true),
+  /** Take adapters that the fleet offers, when they pass the gate here. */
+  accept: z.boolean().default(true),
+});
+
+/** Every key of `lichend`'s configuration. */
+export const configSchema = z.strictObject({
+  /** Name of this board, unique in its fleet. */
+  device: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, "letters, digits, '-' and '_', at most 64")
+    .default("lichen"),
+  /** Folder of the model package. */
+  model: z.string().min(1),
+  /** Folder for everything that must survive: samples, adapters, history. */
+  data: z.string().min(1).default("data"),
+  /** Unix socket for the `lichen` command; without it `lichend.sock` in the data folder. */
+  socket: z.string().min(1).optional(),
+  /** Threads of inference. */
+  threads: z.int().positive().default(1),
+  /** The folder source; without it no folder is watched. */
+  watch: z
+    .strictObject({
+      /** The folder: one subfolder a class, and `inbox`. */
+      folder: z.string().min(1),
+      /** A file counts as complete when it has not grown for so long. */
+      stableMs: z.int().nonnegative().default(300),
+      /** So many inferred files are kept in `done`. */
+      keepDone: z.int().positive().default(200),
+    })
+    .optional(),
+  samples: z
+    .strictObject({
+      /** Bound of the sample store; beyond it the oldest sample of the biggest class goes. */
+      maxBytes: z
+        .int()
+        .positive()
+        .default(256 * 1024 * 1024),
+    })
+    .prefault({}),
+  training: training.prefault({}),
+  gate: gate.prefault({}),
+  /** The fleet; without it the board works alone. */
+  mqtt: mqtt.optional(),
+  log: z
+    .strictObject({ level: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info") })
+    .prefault({}),
+});
+
+export type FileConfig = z.output<typeof configSchema>;
+
+/** The configuration with every path absolute and every default filled in. */
+export interface Config extends Omit<FileConfig, "socket"> {
+  readonly socket: string;
+}

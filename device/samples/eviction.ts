@@ -1,0 +1,25 @@
+import type { Sample } from "./store.ts";
+
+/**
+ * Which samples must go so that the rest fits, oldest of the biggest class first: a class heard rarely keeps its few samples.
+ * @param samples oldest first
+ */
+export function evictions(samples: readonly Sample[], maxBytes: number): Sample[] {
+  const classes = new Map<string, Sample[]>();
+  for (const sample of samples) {
+    const ofClass = classes.get(sample.label);
+    if (ofClass === undefined) classes.set(sample.label, [sample]);
+    else ofClass.push(sample);
+  }
+  let total = byteSum(samples);
+  const evicted: Sample[] = [];
+  while (total > maxBytes) {
+    const biggest = [...classes.values()].reduce((a, b) => (byteSum(b) > byteSum(a) ? b : a));
+    const oldest = biggest.shift()!;
+    evicted.push(oldest);
+    total -= oldest.bytes;
+  }
+  return evicted;
+}
+
+const byteSum = (samples: readonly Sample[]): number => samples.reduce((sum, sample) => sum + sample.bytes, 0);
