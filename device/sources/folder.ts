@@ -1,0 +1,152 @@
+import { stat } from "node:fs/promises";
+import { basename, extname, join, relative, sep } from "node:path";
+import { type FSWatcher, watch } from "chokidar";
+import type { Logger } from "pino";
+import { LichenError } from "../../runtime/errors.ts";
+import { type Disk, isMissing } from "../disk/disk.ts";
+import { moveDurably, writeDurably } from "../disk/durable.ts";
+import { labelFolder, RESERVED } from "../samples/label-folder.ts";
+import type { Sink, Source } from "./source.ts";
+
+export interface FolderSourceOptions {
+  readonly folder: string;
+  readonly labels: readonly string[];
+  /** A file counts as complete when it has not grown for so long. */
+  readonly stableMs: number;
+  readonly keepDone: number;
+  /** A file that the disk kept us from taking is tried again after so long. */
+  readonly retryMs: number;
+  readonly disk: Disk;
+  readonly log: Logger;
+}
+
+/**
+ * A watched folder. `<class>/x.wav` is a labelled sample: stored, then removed here, and that removal is the
+ * acknowledgement. `inbox/x.wav` is inferred, then moved to `done/` with its result beside it. What cannot be used moves
+ * to `rejected/` with the reason beside it. Nothing is ever deleted that was not stored.
+ */
+export function folderSource(options: FolderSourceOptions): Source {
+  const { folder, labels, disk, log } = options;
+  const labelOf = new Map(labels.map((label) => [labelFolder(label), label]));
+  const place = (name: keyof typeof RESERVED) => join(folder, RESERVED[name]);
+  const counts = { accepted: 0, inferred: 0, rejected: 0 };
+  const retries = new Map<string, NodeJS.Timeout>();
+  let watcher: FSWatcher | undefined;
+  let inHand: Promise<void> = Promise.resolve();
+
+  const enqueue = (path: string, sink: Sink) => {
+    inHand = inHand.then(() => (watcher === undefined ? undefined : take(path, sink)));
+  };
+
+  async function take(path: string, sink: Sink): Promise<void> {
+    try {
+      await handle(path, sink);
+    } catch (error) {
+      if (isMissing(error)) return;
+      log.warn({ err: error, path }, "file left where it is, and tried again later");
+      clearTimeout(retries.get(path));
+      retries.set(
+        path,
+        setTimeout(() => enqueue(path, sink), options.retryMs),
+      );
+    }
+  }
+
+  async function handle(path: string, sink: Sink): Promise<void> {
+    const [top = "", ...rest] = relative(folder, path).split(sep);
+    const before = await fingerprint(path);
+    const file = { bytes: await disk.read(path), name: basename(path), at: path };
+    try {
+      if (rest.length > 0 && top === RESERVED.inbox) {
+        const result = await sink.infer(file);
+        counts.inferred++;
+        await settle(path, place("done"), ".json", { ...result, file: file.name });
+        await prune(place("done"), options.keepDone);
+        return;
+      }
+      const label = rest.length === 0 ? undefined : labelOf.get(top);
+      if (label === undefined) throw unknownClass(rest.length === 0 ? "no class folder" : top, path, labels);
+      await sink.sample(file, label);
+      counts.accepted++;
+      // Somebody may have written a new file of that name while the old one was being stored: that one stays.
+      if ((await fingerprint(path)) === before) await disk.remove(path);
+      else enqueue(path, sink);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      counts.rejected++;
+      log.warn({ code: error.code, path }, error.message);
+      const reason = { code: error.code, message: error.message };
+      await settle(path, place("rejected"), ".error.json", { ...reason, file: file.name, from: top });
+    }
+  }
+
+  /** Moves a file to its last place, under a free name, with what is to be known about it beside it. */
+  async function settle(path: string, target: string, ending: string, note: object): Promise<void> {
+    const taken = new Set(await disk.list(target));
+    const name = freeName(basename(path), (candidate) => taken.has(candidate) || taken.has(`${candidate}${ending}`));
+    await writeDurably(disk, join(target, `${name}${ending}`), new TextEncoder().encode(`${JSON.stringify(note)}\n`));
+    await moveDurably(disk, path, join(target, name));
+  }
+
+  async function prune(target: string, keep: number): Promise<void> {
+    const files = (await disk.list(target)).filter((name) => !name.endsWith(".json"));
+    if (files.length <= keep) return;
+    const aged = await Promise.all(
+      files.map(async (name) => ({ name, modifiedMs: (await disk.facts(join(target, name))).modifiedMs })),
+    );
+    aged.sort((a, b) => a.modifiedMs - b.modifiedMs || a.name.localeCompare(b.name));
+    for (const { name } of aged.slice(0, files.length - keep)) {
+      await disk.remove(join(target, name));
+      await disk.remove(join(target, `${name}.json`));
+    }
+  }
+
+  return {
+    name: "folder",
+    async start(sink) {
+      for (const name of [...labelOf.keys(), ...Object.values(RESERVED)]) await disk.makeFolder(join(folder, name));
+      watcher = watch(folder, {
+        depth: 1,
+        // Hidden and temporary names are files still being written, by whoever writes them.
+        ignored: (path) =>
+          path !== folder && (/^\.|\.(tmp|part)$/.test(basename(path)) || isSettled(relative(folder, path))),
+        awaitWriteFinish: { stabilityThreshold: options.stableMs, pollInterval: Math.max(20, options.stableMs / 4) },
+      });
+      watcher.on("add", (path) => enqueue(path, sink));
+      watcher.on("error", (error) => log.error({ err: error }, "the folder cannot be watched"));
+      await new Promise<void>((ready) => watcher?.once("ready", ready));
+    },
+    async stop() {
+      const stopping = watcher;
+      watcher = undefined;
+      for (const timer of retries.values()) clearTimeout(timer);
+      retries.clear();
+      await stopping?.close();
+      await inHand;
+    },
+    counts: () => ({ ...counts }),
+  };
+}
+
+/** A refusal is about the file and will not change by trying again; anything else (a full disk) may pass. */
+export const isRefusal = (error: unknown): error is LichenError =>
+  error instanceof LichenError && error.code !== "STORAGE_FAILED" && error.code !== "CANCELLED";
+
+const isSettled = (path: string): boolean =>
+  [RESERVED.done, RESERVED.rejected].some((name) => path.split(sep)[0] === name);
+
+const unknownClass = (found: string, at: string, labels: readonly string[]) =>
+  new LichenError("UNKNOWN_CLASS", { at, found, wanted: [RESERVED.inbox, ...labels].join(", ") });
+
+/** Changes whenever the file under a name is another, or has been written again. */
+async function fingerprint(path: string): Promise<string> {
+  const { ino, size, mtimeMs } = await stat(path);
+  return `${ino}:${size}:${mtimeMs}`;
+}
+
+function freeName(name: string, isTaken: (candidate: string) => boolean): string {
+  if (!isTaken(name)) return name;
+  const ending = extname(name);
+  const stem = name.slice(0, name.length - ending.length);
+  for (let n = 2; ; n++) if (!isTaken(`${stem}~${n}${ending}`)) return `${stem}~${n}${ending}`;
+}
