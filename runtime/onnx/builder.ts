@@ -102,7 +102,8 @@ export class GraphBuilder {
 
   fresh(name: string): string {
     let unique = name;
-    for (let suffix = 1; this.#defined.has(unique) || this.#reserved.has(unique); suffix++) unique = `${name}_${suffix}`;
+    for (let suffix = 1; this.#defined.has(unique) || this.#reserved.has(unique); suffix++)
+      unique = `${name}_${suffix}`;
     return this.#claim(unique);
   }
 

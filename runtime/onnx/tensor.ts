@@ -78,3 +78,32 @@ export function tensorFromBytes<T extends ElementType>(type: T, dims: readonly n
   }
   return { type, dims, data: new ArrayType(bytes.slice().buffer) as ElementArray<T> };
 }
+
+/** Rows `begin` to `end` along the first axis, without a copy. */
+export function sliceRows(value: Tensor, begin: number, end: number): Tensor {
+  const row = elementCount(value.dims.slice(1));
+  const data = value.data.subarray(begin * row, end * row) as ElementArray;
+  return { type: value.type, dims: [end - begin, ...value.dims.slice(1)], data };
+}
+
+/** Tensors one after another along the first axis. @throws BAD_ARGUMENT unless all are of one type and row shape. */
+export function concatRows(values: readonly Tensor[]): Tensor {
+  const first = values[0];
+  if (!first) throw new LichenError("BAD_ARGUMENT", { found: "no tensors", wanted: "at least one" });
+  const rowShape = first.dims.slice(1);
+  const odd = values.find((value) => value.type !== first.type || value.dims.slice(1).join() !== rowShape.join());
+  if (odd) {
+    throw new LichenError("BAD_ARGUMENT", {
+      found: `${odd.type}[${odd.dims}]`,
+      wanted: `${first.type}[…,${rowShape}]`,
+    });
+  }
+  const count = values.reduce((sum, value) => sum + value.dims[0]!, 0);
+  const joined = new Uint8Array(count * elementCount(rowShape) * first.data.BYTES_PER_ELEMENT);
+  let offset = 0;
+  for (const value of values) {
+    joined.set(bytesOf(value), offset);
+    offset += byteLength(value);
+  }
+  return tensorFromBytes(first.type, [count, ...rowShape], joined);
+}

@@ -46,6 +46,8 @@ const image = z
   .refine((p) => p.mean.length === p.channels, { path: ["mean"], error: "one number per channel" })
   .refine((p) => p.std.length === p.channels, { path: ["std"], error: "one number per channel" });
 
+export const preprocessingSchema = z.discriminatedUnion("kind", [logMel, image]);
+
 export const cardSchema = z.strictObject({
   format: z.literal(1),
   id: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, "lower-case letters, digits, '.', '_' and '-'"),
@@ -54,7 +56,7 @@ export const cardSchema = z.strictObject({
   licence: z.string(),
   /** Of `model.onnx`. */
   sha256,
-  preprocessing: z.discriminatedUnion("kind", [logMel, image]),
+  preprocessing: preprocessingSchema,
   labels: z.array(z.string().min(1)).min(2),
   data: z.array(z.strictObject({ name: z.string(), licence: z.string(), part: z.string() })).default([]),
   metrics: z.array(z.strictObject({ name: z.string(), value: z.number(), on: z.string() })).default([]),

@@ -1,21 +1,15 @@
 import { asModel, GraphBuilder } from "../../runtime/onnx/builder.ts";
 import type { Model, ValueName } from "../../runtime/onnx/graph.ts";
 import { elementCount, float32, type Tensor, tensor } from "../../runtime/onnx/tensor.ts";
+import { seeded } from "../../runtime/random/random.ts";
 
-/** Deterministic numbers in [0, 1). @see Steele & Vigna 2021, splitmix32 */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let z = state;
-    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
-    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
-    return ((z ^ (z >>> 15)) >>> 0) / 2 ** 32;
-  };
-}
+export { seeded as random };
 
 export const noise = (dims: readonly number[], next: () => number, scale = 1): Tensor<"float32"> =>
-  float32(dims, Array.from({ length: elementCount(dims) }, () => (next() * 2 - 1) * scale)) as Tensor<"float32">;
+  float32(
+    dims,
+    Array.from({ length: elementCount(dims) }, () => (next() * 2 - 1) * scale),
+  ) as Tensor<"float32">;
 
 export const TOY = { channels: 2, height: 9, width: 8, classes: 4, embedding: 8 } as const;
 
@@ -33,7 +27,7 @@ export interface ToyOptions {
  * sum, a global pool and a linear head; uint8 activations, int8 weights per channel.
  */
 export function toyModel(options: ToyOptions = {}): Model {
-  const next = random(options.seed ?? 1);
+  const next = seeded(options.seed ?? 1);
   const b = new GraphBuilder();
   const limit = options.reducedRange === false ? 127 : 64;
 
@@ -65,7 +59,12 @@ export function toyModel(options: ToyOptions = {}): Model {
     ];
     return b.add("DequantizeLinear", inputs, { axis: 0 });
   };
-  const conv = (x: Activation, name: string, dims: number[], attributes: Record<string, number | number[]>): Activation => {
+  const conv = (
+    x: Activation,
+    name: string,
+    dims: number[],
+    attributes: Record<string, number | number[]>,
+  ): Activation => {
     const [w, scales] = weights(name, dims, 0);
     const y = b.add("Conv", [real(x), w, biases(name, scales, x.scale)], attributes, name);
     return quantize(y, 0.012, 0, `${name}_out`);
@@ -81,7 +80,11 @@ export function toyModel(options: ToyOptions = {}): Model {
   const flat = b.add("Flatten", [real(pooled)]);
   const embedding = quantize(flat, 0.01, 0, "embedding");
   const transB = options.transB ?? 1;
-  const [w, scales] = weights("head", transB ? [TOY.classes, TOY.embedding] : [TOY.embedding, TOY.classes], transB ? 0 : 1);
+  const [w, scales] = weights(
+    "head",
+    transB ? [TOY.classes, TOY.embedding] : [TOY.embedding, TOY.classes],
+    transB ? 0 : 1,
+  );
   const logits = b.add("Gemm", [real(embedding), w, biases("head", scales, embedding.scale)], { transB }, "head");
   const output = options.quantizedLogits ? real(quantize(logits, 0.02, 120, "logits")) : logits;
   b.output(output, { type: "float32", shape: ["N", TOY.classes] });

@@ -1,0 +1,88 @@
+import { z } from "zod";
+import { LichenError } from "../errors.ts";
+import type { Tensor } from "../onnx/tensor.ts";
+import { type ModelPackage, sha256 } from "../package/package.ts";
+import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+const score = z.object({ samples: z.int().nonnegative(), accuracy: z.number(), loss: z.number() });
+const metrics = z.object({ heldOut: score.nullable(), rehearsal: score.nullable() });
+
+/** What an adapter says of itself. Unknown fields are kept out, so that older devices read newer adapters of the same format. */
+const descriptionSchema = z.object({
+  format: z.literal(1),
+  base: z.object({ id: z.string(), version: z.string(), sha256: hash }),
+  method: z.string().min(1),
+  /** Layers that it changes. */
+  targets: z.array(z.string()),
+  classes: z.array(z.string()).min(1),
+  samplesPerClass: z.record(z.string(), z.int().nonnegative()),
+  metrics: z.object({ before: metrics, after: metrics }),
+  lineage: z.object({ parents: z.array(hash), contributors: z.array(z.string()) }),
+  createdAt: z.string().nullable(),
+  board: z.string().nullable(),
+});
+
+/** How well samples are classified; loss is the mean cross-entropy in nats. */
+export type Score = z.infer<typeof score>;
+export type Metrics = z.infer<typeof metrics>;
+export type AdapterDescription = z.infer<typeof descriptionSchema>;
+
+export interface Adapter {
+  /** Of the file: the adapter's name everywhere. */
+  sha256: string;
+  bytes: Uint8Array;
+  description: AdapterDescription;
+  /** Parameters, float32, by `layer/parameter`: differences from the base. */
+  tensors: ReadonlyMap<string, Tensor>;
+}
+
+const METADATA_KEY = "lichen";
+
+export function makeAdapter(description: AdapterDescription, tensors: ReadonlyMap<string, Tensor>): Adapter {
+  const bytes = encodeSafetensors(tensors, { [METADATA_KEY]: JSON.stringify(description) });
+  return { sha256: sha256(bytes), bytes, description, tensors };
+}
+
+/** @throws ADAPTER_CORRUPT for anything but a whole adapter with finite parameters. */
+export function decodeAdapter(bytes: Uint8Array, at: string): Adapter {
+  const { tensors, metadata } = decodeSafetensors(bytes, at);
+  const description = descriptionSchema.safeParse(parseJson(metadata[METADATA_KEY]));
+  if (!description.success) {
+    const issue = description.error.issues[0]!;
+    throw new LichenError("ADAPTER_CORRUPT", {
+      at: `${at}: ${issue.path.join(".") || "description"}`,
+      wanted: issue.message,
+    });
+  }
+  for (const [name, { type, data }] of tensors) {
+    if (type !== "float32" || !(data as Float32Array).every(Number.isFinite)) {
+      throw new LichenError("ADAPTER_CORRUPT", {
+        at: `${at}: ${name}`,
+        found: `${type} with other than finite numbers`,
+        wanted: "finite float32",
+      });
+    }
+  }
+  return { sha256: sha256(bytes), bytes, description: description.data, tensors };
+}
+
+/** @throws ADAPTER_WRONG_BASE unless it was trained on this very model. */
+export function assertAdapterFits(adapter: Adapter, model: ModelPackage): void {
+  const { base } = adapter.description;
+  if (base.sha256 !== model.sha256) {
+    throw new LichenError("ADAPTER_WRONG_BASE", {
+      at: `adapter ${adapter.sha256.slice(0, 12)}`,
+      found: `base ${base.id} ${base.version} (${base.sha256.slice(0, 12)})`,
+      wanted: `${model.card.id} ${model.card.version} (${model.sha256.slice(0, 12)})`,
+    });
+  }
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "");
+  } catch {
+    return undefined;
+  }
+}

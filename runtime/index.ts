@@ -1,0 +1,30 @@
+/** The engine as a library: bytes, tensors and graphs in, the same out. */
+export {
+  type Adapter,
+  type AdapterDescription,
+  assertAdapterFits,
+  decodeAdapter,
+  type Metrics,
+  makeAdapter,
+  type Score,
+} from "./adapter/adapter.ts";
+export { ERRORS, type ErrorCode, errorCode, LichenError } from "./errors.ts";
+export { DEFAULT_GATE, GATE_REASONS, type GateDecision, type GatePolicy, type GateReason, gate } from "./gate/gate.ts";
+export { METHODS } from "./methods/index.ts";
+export type { Tensor } from "./onnx/tensor.ts";
+export { type Card, type Preprocessing, parseCard } from "./package/card.ts";
+export { loadModel, type ModelPackage, type Rehearsal, sha256 } from "./package/package.ts";
+export { type Classification, type Classifier, type ClassifierOptions, createClassifier } from "./serve/classifier.ts";
+export { type AppraiseOptions, appraise, type EvaluateOptions, type Evaluation, evaluate } from "./serve/evaluate.ts";
+export { merge } from "./serve/merge.ts";
+export { createPreprocessor, type Preprocessor } from "./signal/index.ts";
+export {
+  type AdaptOptions,
+  type AdaptReport,
+  type AdaptResult,
+  adapt,
+  DEFAULT_TRAINING,
+  type Progress,
+  type TrainingOptions,
+} from "./train/adapt.ts";
+export type { LabelledFeatures } from "./train/samples.ts";

@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
+import path from "node:path";
+import { decodeSafetensors } from "../adapter/safetensors.ts";
+import { LichenError } from "../errors.ts";
+import { decodeModel } from "../onnx/decode.ts";
+import type { Model, ValueName } from "../onnx/graph.ts";
+import type { Tensor } from "../onnx/tensor.ts";
+import { type Card, parseCard } from "./card.ts";
+
+/** A few examples of every class from the base's own training, so that an adapter can be kept from forgetting them. */
+export interface Rehearsal {
+  /** The value of the model that `features` hold, usually the quantized input. */
+  value: ValueName;
+  /** [count, …], uint8 or int8 */
+  features: Tensor;
+  /** [count]: indices into the card's labels */
+  labels: readonly number[];
+}
+
+export interface ModelPackage {
+  path: string;
+  card: Card;
+  model: Model;
+  /** Of `model.onnx`, as on disk. */
+  bytes: Uint8Array;
+  sha256: string;
+  rehearsal?: Rehearsal;
+}
+
+export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+/**
+ * Loads a package folder: `model.onnx`, `card.json` and, where the card names it, `rehearsal.safetensors`.
+ * @throws MODEL_NOT_FOUND, MODEL_CORRUPT (also when the hash is not the card's), BAD_CARD, REHEARSAL_CORRUPT
+ */
+export async function loadModel(folder: string): Promise<ModelPackage> {
+  const isFolder = await stat(folder).then(
+    (entry) => entry.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) throw new LichenError("MODEL_NOT_FOUND", { at: folder });
+  const cardPath = path.join(folder, "card.json");
+  const card = parseCard(new TextDecoder().decode(await readPart(cardPath)), cardPath);
+
+  const modelPath = path.join(folder, "model.onnx");
+  const bytes = await readPart(modelPath);
+  const hash = sha256(bytes);
+  if (hash !== card.sha256)
+    throw new LichenError("MODEL_CORRUPT", { at: modelPath, found: `sha256 ${hash}`, wanted: card.sha256 });
+  const model = decodeModel(bytes, modelPath);
+  return {
+    path: folder,
+    card,
+    model,
+    bytes,
+    sha256: hash,
+    ...(card.rehearsal && { rehearsal: await loadRehearsal(folder, card) }),
+  };
+}
+
+async function loadRehearsal(folder: string, card: Card): Promise<Rehearsal> {
+  const at = path.join(folder, "rehearsal.safetensors");
+  const bytes = await readPart(at);
+  const hash = sha256(bytes);
+  const corrupt = (found: string, wanted: string) => new LichenError("REHEARSAL_CORRUPT", { at, found, wanted });
+  if (hash !== card.rehearsal?.sha256) throw corrupt(`sha256 ${hash}`, `${card.rehearsal?.sha256}`);
+  const { tensors, metadata } = decodeSafetensors(bytes, at);
+  const features = tensors.get("features");
+  const labels = Array.from(tensors.get("labels")?.data ?? [], Number);
+  if (!features || !metadata.value || features.dims[0] !== labels.length) {
+    throw corrupt([...tensors.keys()].join(", "), "features, as many labels, and the name of the value they hold");
+  }
+  if (metadata.model !== card.sha256) throw corrupt(`for model ${metadata.model}`, card.sha256);
+  if (labels.some((label) => !(label in card.labels)))
+    throw corrupt("labels beyond the card's", `0 to ${card.labels.length - 1}`);
+  return { value: metadata.value, features, labels };
+}
+
+const readPart = (file: string): Promise<Uint8Array> =>
+  readFile(file).catch((cause: unknown) => {
+    throw new LichenError("MODEL_NOT_FOUND", { at: file, cause });
+  });

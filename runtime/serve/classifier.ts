@@ -1,0 +1,56 @@
+import type { Adapter } from "../adapter/adapter.ts";
+import { LichenError } from "../errors.ts";
+import { openSession } from "../execute/session.ts";
+import type { Tensor } from "../onnx/tensor.ts";
+import type { ModelPackage } from "../package/package.ts";
+import { argmax, softmax } from "../train/score.ts";
+import { servedModel } from "./merge.ts";
+
+export interface Classification {
+  label: string;
+  /** The label's probability, 0 to 1. */
+  confidence: number;
+  /** [classes], in the order of `labels` */
+  probabilities: Float32Array;
+}
+
+/** A model at work, with or without an adapter folded in. */
+export interface Classifier {
+  labels: readonly string[];
+  /** sha256 of the adapter, null for the bare base. */
+  adapter: string | null;
+  /** @param features [1, …], as the model's preprocessing makes them */
+  classify(features: Tensor): Promise<Classification>;
+  close(): Promise<void>;
+}
+
+export interface ClassifierOptions {
+  adapter?: Adapter;
+  threads?: number;
+}
+
+/** @throws ADAPTER_WRONG_BASE, ADAPTER_CORRUPT, BAD_CARD when the labels are not as many as the model's outputs */
+export async function createClassifier(model: ModelPackage, options: ClassifierOptions = {}): Promise<Classifier> {
+  const session = await openSession(await servedModel(model, options.adapter), { threads: options.threads ?? 1 });
+  const input = model.model.graph.inputs[0]!.name;
+  const output = model.model.graph.outputs[0]!.name;
+  const { labels } = model.card;
+  return {
+    labels,
+    adapter: options.adapter?.sha256 ?? null,
+    async classify(features) {
+      const { [output]: logits } = await session.run({ [input]: features });
+      if (logits?.data.length !== labels.length) {
+        throw new LichenError("BAD_CARD", {
+          at: model.path,
+          found: `${labels.length} labels`,
+          wanted: `${logits?.data.length}`,
+        });
+      }
+      const probabilities = Float32Array.from(softmax(logits.data as Float32Array));
+      const best = argmax(probabilities);
+      return { label: labels[best]!, confidence: probabilities[best]!, probabilities };
+    },
+    close: () => session.close(),
+  };
+}

@@ -1,0 +1,112 @@
+import type { Adapter, Metrics, Score } from "../adapter/adapter.ts";
+import { LichenError } from "../errors.ts";
+import { openSession } from "../execute/session.ts";
+import { type GateDecision, type GatePolicy, gate } from "../gate/gate.ts";
+import { asModel } from "../onnx/builder.ts";
+import { decodeModel } from "../onnx/decode.ts";
+import { sliceRows, type Tensor } from "../onnx/tensor.ts";
+import type { ModelPackage } from "../package/package.ts";
+import { cut } from "../passes/cut.ts";
+import { inferTypes } from "../shapes/infer.ts";
+import { classIndex, type LabelledFeatures, splitRehearsal } from "../train/samples.ts";
+import { argmax, rows, score } from "../train/score.ts";
+import { servedModel } from "./merge.ts";
+
+export interface EvaluateOptions {
+  model: ModelPackage;
+  adapter?: Adapter;
+  samples: readonly LabelledFeatures[];
+  threads?: number;
+  signal?: AbortSignal;
+}
+
+export interface Evaluation {
+  samples: number;
+  accuracy: number;
+  /** Mean cross-entropy, nats. */
+  loss: number;
+  perClass: Record<string, { samples: number; accuracy: number }>;
+}
+
+/** How well the model that would be served classifies samples. @throws UNKNOWN_CLASS, TOO_FEW_SAMPLES, CANCELLED, ADAPTER_… */
+export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+  const { model, samples } = options;
+  const labels = samples.map((sample) => classIndex(model, sample.label));
+  const logits = await servedLogits(options, await servedModel(model, options.adapter));
+  const total = score(logits, labels);
+  if (!total) throw new LichenError("TOO_FEW_SAMPLES", { found: 0, wanted: "at least one" });
+  const perClass: Evaluation["perClass"] = {};
+  model.card.labels.forEach((name, index) => {
+    const members = labels.flatMap((label, at) => (label === index ? [at] : []));
+    if (members.length === 0) return;
+    const correct = members.filter((at) => argmax(logits[at]!) === index).length;
+    perClass[name] = { samples: members.length, accuracy: correct / members.length };
+  });
+  return { ...total, perClass };
+}
+
+export interface AppraiseOptions extends Omit<EvaluateOptions, "adapter"> {
+  candidate: Adapter;
+  /** What is served now; without one, the bare base. */
+  incumbent?: Adapter;
+  policy?: GatePolicy;
+}
+
+/** Puts an adapter that came from elsewhere to the gate: local samples, where there are some, and the rehearsal pack. */
+export async function appraise(
+  options: AppraiseOptions,
+): Promise<{ decision: GateDecision; metrics: { before: Metrics; after: Metrics } }> {
+  const before = await measure(options, options.incumbent);
+  const after = await measure(options, options.candidate);
+  return { decision: gate(before, after, "peer", options.policy), metrics: { before, after } };
+}
+
+async function measure(options: AppraiseOptions, adapter: Adapter | undefined): Promise<Metrics> {
+  const { model, samples } = options;
+  const served = await servedModel(model, adapter);
+  const labels = samples.map((sample) => classIndex(model, sample.label));
+  return {
+    heldOut: score(await servedLogits(options, served), labels),
+    rehearsal: await measureRehearsal(model, served, options.threads),
+  };
+}
+
+async function servedLogits(options: Omit<EvaluateOptions, "adapter">, served: Uint8Array): Promise<Float32Array[]> {
+  const { graph } = options.model.model;
+  const found: Float32Array[] = [];
+  if (options.samples.length === 0) return found;
+  const session = await openSession(served, { threads: options.threads ?? 1 });
+  try {
+    for (const { features } of options.samples) {
+      if (options.signal?.aborted) throw new LichenError("CANCELLED", { at: "evaluation" });
+      const { [graph.outputs[0]!.name]: logits } = await session.run({ [graph.inputs[0]!.name]: features });
+      found.push(...rows(logits!));
+    }
+    return found;
+  } finally {
+    await session.close();
+  }
+}
+
+/** The served model from the value that the pack holds, on the examples that never train. */
+async function measureRehearsal(model: ModelPackage, served: Uint8Array, threads = 1): Promise<Score | null> {
+  const { rehearsal } = model;
+  if (!rehearsal) return null;
+  const { graph } = decodeModel(served, model.path);
+  const output = graph.outputs[0]!.name;
+  const session = await openSession(asModel(cut(graph, inferTypes(graph), [rehearsal.value], [output])), { threads });
+  try {
+    const { heldOut } = splitRehearsal(rehearsal);
+    const logits: Float32Array[] = [];
+    for (const at of heldOut) {
+      const { [output]: row } = await session.run({ [rehearsal.value]: sliceRows(rehearsal.features, at, at + 1) });
+      logits.push(...rows(row as Tensor));
+    }
+    return score(
+      logits,
+      heldOut.map((at) => rehearsal.labels[at]!),
+    );
+  } finally {
+    await session.close();
+  }
+}
