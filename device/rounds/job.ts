@@ -1,0 +1,70 @@
+import { z } from "zod";
+import { metricsSchema } from "./record.ts";
+
+const sample = z.strictObject({ path: z.string(), label: z.string() });
+const gate = z.strictObject({ minHeldOut: z.number(), maxForgetting: z.number() });
+
+/** What the training process is asked, over IPC. Paths, not bytes: samples are many. */
+export const jobSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("train"),
+    model: z.string(),
+    samples: z.array(sample),
+    heldOut: z.array(sample),
+    method: z.string(),
+    epochs: z.int().optional(),
+    seed: z.int(),
+    threads: z.int(),
+    gate,
+    /** The adapter that serves now. */
+    start: z.string().optional(),
+    /** Where the candidate goes. */
+    output: z.string(),
+    board: z.string(),
+    createdAt: z.string(),
+  }),
+  z.strictObject({
+    kind: z.literal("appraise"),
+    model: z.string(),
+    samples: z.array(sample),
+    candidate: z.string(),
+    incumbent: z.string().optional(),
+    threads: z.int(),
+    gate,
+  }),
+]);
+
+export type Job = z.infer<typeof jobSchema>;
+
+export const progressSchema = z.object({
+  phase: z.enum(["cache", "train"]),
+  done: z.number(),
+  total: z.number(),
+  loss: z.number().optional(),
+  accuracy: z.number().optional(),
+});
+
+export type JobProgress = z.infer<typeof progressSchema>;
+
+const verdict = z.object({
+  decision: z.object({ accepted: z.boolean(), reason: z.string(), explanation: z.string() }),
+  metrics: z.object({ before: metricsSchema, after: metricsSchema }),
+  /** Of the candidate; for `train` it is the file at `output`. */
+  sha256: z.string(),
+  /** Samples that could not be read, and were left out. */
+  unreadable: z.array(z.object({ path: z.string(), message: z.string() })),
+});
+
+export type Verdict = z.infer<typeof verdict>;
+
+/** What the training process says back. */
+export const messageSchema = z.discriminatedUnion("tag", [
+  z.object({ tag: z.literal("alive") }),
+  z.object({ tag: z.literal("progress"), progress: progressSchema }),
+  z.object({ tag: z.literal("done"), verdict }),
+  z.object({ tag: z.literal("failed"), code: z.string(), message: z.string() }),
+]);
+
+export type TrainerMessage = z.infer<typeof messageSchema>;
+
+export const HEARTBEAT_MS = 1000;

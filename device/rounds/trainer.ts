@@ -1,0 +1,101 @@
+import { readFile } from "node:fs/promises";
+import { constants, setPriority } from "node:os";
+import { errorCode } from "../../runtime/errors.ts";
+import {
+  adapt,
+  appraise,
+  createPreprocessor,
+  decodeAdapter,
+  type LabelledFeatures,
+  loadModel,
+  type Preprocessor,
+} from "../../runtime/index.ts";
+import { nodeDisk } from "../disk/disk.ts";
+import { writeDurably } from "../disk/durable.ts";
+import { HEARTBEAT_MS, type Job, jobSchema, type TrainerMessage, type Verdict } from "./job.ts";
+
+// The training process: forked for one job, gone after it. It gives way to everything else on the board, and an
+// out-of-memory kill takes it and not inference.
+
+setPriority(constants.priority.PRIORITY_LOW);
+process.on("disconnect", () => process.exit(1));
+process.once("message", (message) => void work(jobSchema.parse(message)));
+
+async function work(job: Job): Promise<void> {
+  const heartbeat = setInterval(() => say({ tag: "alive" }), HEARTBEAT_MS);
+  try {
+    const verdict = await (job.kind === "train" ? train(job) : judge(job));
+    say({ tag: "done", verdict });
+  } catch (error) {
+    say({ tag: "failed", code: errorCode(error), message: error instanceof Error ? error.message : String(error) });
+  } finally {
+    clearInterval(heartbeat);
+    process.disconnect();
+  }
+}
+
+type Of<K extends Job["kind"]> = Extract<Job, { kind: K }>;
+
+async function train(job: Of<"train">): Promise<Verdict> {
+  const model = await loadModel(job.model);
+  const preprocessor = createPreprocessor(model.card.preprocessing);
+  const samples = await features(job.samples, preprocessor);
+  const heldOut = await features(job.heldOut, preprocessor);
+  const start = job.start === undefined ? undefined : decodeAdapter(await readFile(job.start), job.start);
+  const { adapter, decision } = await adapt({
+    model,
+    samples: samples.read,
+    heldOut: heldOut.read,
+    method: job.method,
+    ...(job.epochs !== undefined && { epochs: job.epochs }),
+    ...(start && { start }),
+    seed: job.seed,
+    threads: job.threads,
+    gate: job.gate,
+    board: job.board,
+    contributors: [job.board],
+    createdAt: job.createdAt,
+    clockMs: () => performance.now(),
+    onProgress: (progress) => say({ tag: "progress", progress }),
+  });
+  await writeDurably(nodeDisk, job.output, adapter.bytes);
+  return {
+    decision,
+    metrics: adapter.description.metrics,
+    sha256: adapter.sha256,
+    unreadable: [...samples.unreadable, ...heldOut.unreadable],
+  };
+}
+
+async function judge(job: Of<"appraise">): Promise<Verdict> {
+  const model = await loadModel(job.model);
+  const samples = await features(job.samples, createPreprocessor(model.card.preprocessing));
+  const candidate = decodeAdapter(await readFile(job.candidate), job.candidate);
+  const incumbent =
+    job.incumbent === undefined ? undefined : decodeAdapter(await readFile(job.incumbent), job.incumbent);
+  const { decision, metrics } = await appraise({
+    model,
+    candidate,
+    ...(incumbent && { incumbent }),
+    samples: samples.read,
+    policy: job.gate,
+    threads: job.threads,
+  });
+  return { decision, metrics, sha256: candidate.sha256, unreadable: samples.unreadable };
+}
+
+/** A sample that went bad on the medium must not stop the others from being learnt. */
+async function features(files: Of<"train">["samples"], preprocessor: Preprocessor) {
+  const read: LabelledFeatures[] = [];
+  const unreadable: Verdict["unreadable"] = [];
+  for (const { path, label } of files) {
+    try {
+      read.push({ features: await preprocessor.features(await readFile(path), path), label });
+    } catch (error) {
+      unreadable.push({ path, message: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  return { read, unreadable };
+}
+
+const say = (message: TrainerMessage): void => void process.send?.(message);
