@@ -63,7 +63,7 @@ export const bytesOf = (value: Tensor): Uint8Array =>
   new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength);
 
 /**
- * A tensor over a copy of little-endian bytes (a copy, because foreign bytes are rarely aligned).
+ * A tensor over a copy of little-endian bytes (a copy, because foreign bytes are rarely aligned; not by slice, which shares in Buffers).
  * @throws BAD_ARGUMENT when the bytes do not fill the shape.
  */
 export function tensorFromBytes<T extends ElementType>(type: T, dims: readonly number[], bytes: Uint8Array): Tensor<T> {
@@ -76,7 +76,7 @@ export function tensorFromBytes<T extends ElementType>(type: T, dims: readonly n
       wanted: `${size} bytes`,
     });
   }
-  return { type, dims, data: new ArrayType(bytes.slice().buffer) as ElementArray<T> };
+  return { type, dims, data: new ArrayType(new Uint8Array(bytes).buffer) as ElementArray<T> };
 }
 
 /** Rows `begin` to `end` along the first axis, without a copy. */
