@@ -33,20 +33,19 @@ export const parameterName = (layer: Layer, name: string): string => `${layer.na
 export function makePlan(base: Base, method: string): Plan {
   const methods = parseMethods(method);
   const claimed = new Set<string>();
-  const targets = methods.flatMap((each) =>
-    each.targets(base.layers).flatMap((layer): Target[] => {
+  const targets = methods.flatMap((each) => {
+    const found = each.targets(base.layers).flatMap((layer): Target[] => {
       const operands = each.operands.map((operand) => parameterName(layer, operand));
       if (operands.some((operand) => claimed.has(operand))) return [];
       for (const operand of operands) claimed.add(operand);
       return [{ layer, method: each, parameters: each.parameters(layer, base.graph) }];
-    }),
-  );
-  const idle = methods.find((each) => !targets.some((target) => target.method === each));
-  if (idle)
+    });
+    if (found.length > 0) return found;
     throw new LichenError("NOTHING_TO_TRAIN", {
-      at: `method ${idle.name}`,
+      at: `method ${each.name}`,
       wanted: "an int8 layer that no other method has claimed",
     });
+  });
 
   const parameters = targets.flatMap(({ layer, parameters }) =>
     parameters.map(({ name, dims }) => ({ name: parameterName(layer, name), dims })),

@@ -1,7 +1,10 @@
 import { asModel, GraphBuilder } from "../../runtime/onnx/builder.ts";
+import { encodeModel } from "../../runtime/onnx/encode.ts";
 import type { Model, ValueName } from "../../runtime/onnx/graph.ts";
 import { elementCount, float32, type Tensor, tensor } from "../../runtime/onnx/tensor.ts";
+import { type ModelPackage, sha256 } from "../../runtime/package/package.ts";
 import { seeded } from "../../runtime/random/random.ts";
+import type { LabelledFeatures } from "../../runtime/train/samples.ts";
 
 export { seeded as random };
 
@@ -96,4 +99,44 @@ interface Activation {
   s: ValueName;
   z: ValueName;
   scale: number;
+}
+
+/** The toy model as a package, with a rehearsal pack of its own idea of the classes. */
+export function toyPackage(options: ToyOptions = {}): ModelPackage {
+  const model = toyModel(options);
+  const bytes = encodeModel(model);
+  const hash = sha256(bytes);
+  return {
+    path: "toy",
+    model,
+    bytes,
+    sha256: hash,
+    card: {
+      format: 1,
+      id: "toy",
+      version: "1",
+      description: "a toy",
+      licence: "Apache-2.0",
+      sha256: hash,
+      preprocessing: { kind: "image", width: TOY.width, height: TOY.height, channels: 1, mean: [0], std: [1] },
+      labels: ["a", "b", "c", "d"],
+      data: [],
+      metrics: [],
+    },
+  };
+}
+
+/** Samples of the toy's four classes: each class a pattern of its own, blurred by noise. */
+export function toySamples(count: number, seed: number): LabelledFeatures[] {
+  const patterns = seeded(99);
+  const prototypes = ["a", "b", "c", "d"].map((label) => ({
+    label,
+    pattern: noise([1, TOY.channels, TOY.height, TOY.width], patterns, 1.6),
+  }));
+  const next = seeded(seed);
+  return Array.from({ length: count }, (_, at) => {
+    const { label, pattern } = prototypes[at % prototypes.length]!;
+    const values = Float32Array.from(pattern.data, (value) => value + (next() * 2 - 1) * 0.3);
+    return { label, features: float32(pattern.dims, values) };
+  });
 }

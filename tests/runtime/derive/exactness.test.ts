@@ -18,7 +18,13 @@ async function run(model: Model, inputs: Tensors): Promise<Record<string, Tensor
   }
 }
 
-const VARIANTS = [{}, { quantizedLogits: true }, { transB: 0 }, { transB: 0, quantizedLogits: true }, { reducedRange: false }] as const;
+const VARIANTS = [
+  {},
+  { quantizedLogits: true },
+  { transB: 0 },
+  { transB: 0, quantizedLogits: true },
+  { reducedRange: false },
+] as const;
 
 describe.each(["head", "bias", "head+bias"])("what is trained is what is served: %s", (method) => {
   it.each(VARIANTS)("toy model %o", async (options) => {

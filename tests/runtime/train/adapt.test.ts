@@ -1,0 +1,123 @@
+import { describe, expect, it } from "vitest";
+import { decodeAdapter } from "../../../runtime/adapter/adapter.ts";
+import { LichenError } from "../../../runtime/errors.ts";
+import { createClassifier } from "../../../runtime/serve/classifier.ts";
+import { evaluate } from "../../../runtime/serve/evaluate.ts";
+import { adapt, type Progress } from "../../../runtime/train/adapt.ts";
+import { toyPackage, toySamples } from "../toy.ts";
+
+const model = toyPackage();
+const samples = toySamples(80, 1);
+const quick = { model, samples, method: "head+bias", epochs: 15, learningRate: 0.02 } as const;
+
+describe("adapt", () => {
+  it("learns what the base does not know, and what it reports is what is served", async () => {
+    const { adapter, decision, report } = await adapt({ ...quick, epochs: 80, patience: 80 });
+    expect(decision).toMatchObject({ accepted: true, reason: "GAIN" });
+    expect(report.before.accuracy).toBeLessThan(0.7);
+    expect(report.after.accuracy).toBeGreaterThan(0.9);
+    const test = toySamples(100, 2);
+    const before = await evaluate({ model, samples: test });
+    const after = await evaluate({ model, adapter, samples: test });
+    expect(after.accuracy).toBeGreaterThan(Math.max(0.9, before.accuracy + 0.2));
+    expect(Object.values(after.perClass).reduce((sum, each) => sum + each.samples, 0)).toBe(100);
+  });
+
+  it("gives the same bytes for the same seed, and others for another", async () => {
+    const [a, b, c] = [
+      await adapt({ ...quick, seed: 3 }),
+      await adapt({ ...quick, seed: 3 }),
+      await adapt({ ...quick, seed: 4 }),
+    ];
+    expect(b.adapter.sha256).toBe(a.adapter.sha256);
+    expect(c.adapter.sha256).not.toBe(a.adapter.sha256);
+  });
+
+  it("measures held-out samples exactly as the deployed model classifies them", async () => {
+    const heldOut = toySamples(40, 5);
+    const { adapter, report } = await adapt({ ...quick, heldOut });
+    const served = await evaluate({ model, adapter, samples: heldOut });
+    expect(served).toMatchObject({
+      samples: 40,
+      accuracy: report.after.heldOut!.accuracy,
+      loss: report.after.heldOut!.loss,
+    });
+  });
+
+  it("goes on from the adapter that is being served and names it as parent", async () => {
+    const first = await adapt({ ...quick, epochs: 3, board: "one" });
+    const second = await adapt({ ...quick, start: first.adapter, board: "two" });
+    expect(second.adapter.description.lineage).toEqual({ parents: [first.adapter.sha256], contributors: ["two"] });
+    expect(second.report.before.heldOut!.loss).toBeCloseTo(first.report.after.heldOut!.loss, 6);
+  });
+
+  it.each(["head", "bias"])("trains %s alone, and fewer parameters than both", async (method) => {
+    const { report, adapter } = await adapt({ ...quick, method });
+    expect(report.after.heldOut!.loss).toBeLessThan(report.before.heldOut!.loss);
+    expect(report.trainableParameters).toBe(
+      [...adapter.tensors.values()].reduce((sum, value) => sum + value.data.length, 0),
+    );
+    const both = await adapt({ ...quick, epochs: 1 });
+    expect(report.trainableParameters).toBeLessThan(both.report.trainableParameters);
+  });
+
+  it("survives a learning rate that makes it diverge", async () => {
+    const { report } = await adapt({
+      ...quick,
+      method: "head",
+      optimizer: "sgd",
+      learningRate: 1e38,
+      gradientNorm: 1e38,
+    }).catch((error: unknown) => {
+      expect(error).toMatchObject({ code: "DIVERGED" });
+      return { report: null };
+    });
+    // Either a smaller rate got through, or the error says so; the start is never lost to a NaN.
+    if (report) expect(Number.isFinite(report.after.heldOut!.loss)).toBe(true);
+  });
+
+  it("reports progress of both phases", async () => {
+    const seen: Progress[] = [];
+    await adapt({ ...quick, epochs: 2, onProgress: (progress) => seen.push(progress) });
+    expect(seen.filter(({ phase }) => phase === "train").map(({ done }) => done)).toEqual([1, 2]);
+    expect(seen.filter(({ phase }) => phase === "cache").at(-1)).toMatchObject({ done: 80, total: 80 });
+  });
+
+  it("stops when told to", async () => {
+    const controller = new AbortController();
+    const running = adapt({ ...quick, signal: controller.signal, onProgress: () => controller.abort() });
+    await expect(running).rejects.toMatchObject({ code: "CANCELLED" });
+  });
+
+  it.each([
+    ["no samples", { samples: [] }, "TOO_FEW_SAMPLES"],
+    ["a class that the model does not know", { samples: [{ ...samples[0]!, label: "zebra" }] }, "UNKNOWN_CLASS"],
+    ["a method that does not exist", { method: "magic" }, "UNKNOWN_METHOD"],
+    ["nothing left for the second method", { method: "bias+bitfit" }, "NOTHING_TO_TRAIN"],
+  ] as const)("refuses %s", async (_, change, code) => {
+    const error = await adapt({ ...quick, ...change }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(LichenError);
+    expect(error).toMatchObject({ code });
+  });
+
+  it("refuses to go on from an adapter of another base or another method", async () => {
+    const { adapter } = await adapt({ ...quick, epochs: 1 });
+    const other = toyPackage({ seed: 2 });
+    await expect(adapt({ ...quick, model: other, start: adapter })).rejects.toMatchObject({
+      code: "ADAPTER_WRONG_BASE",
+    });
+    await expect(createClassifier(other, { adapter })).rejects.toMatchObject({ code: "ADAPTER_WRONG_BASE" });
+    await expect(adapt({ ...quick, method: "bias", start: adapter })).rejects.toMatchObject({ code: "BAD_ARGUMENT" });
+  });
+
+  it("refuses a single sample with the gate and not with a crash", async () => {
+    const { decision } = await adapt({ ...quick, samples: samples.slice(0, 1), epochs: 1 });
+    expect(decision).toMatchObject({ accepted: false, reason: "TOO_FEW_HELD_OUT" });
+  });
+
+  it("writes an adapter that reads back the same", async () => {
+    const { adapter } = await adapt({ ...quick, epochs: 1 });
+    const again = decodeAdapter(adapter.bytes, "test");
+    expect(again).toEqual(adapter);
+  });
+});
