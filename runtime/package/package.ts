@@ -66,10 +66,10 @@ async function loadRehearsal(folder: string, card: Card): Promise<Rehearsal> {
   const corrupt = (found: string, wanted: string) => new LichenError("REHEARSAL_CORRUPT", { at, found, wanted });
   if (hash !== card.rehearsal?.sha256) throw corrupt(`sha256 ${hash}`, `${card.rehearsal?.sha256}`);
   const { tensors, metadata } = decodeSafetensors(bytes, at);
-  const features = tensors.get("features");
+  const features = tensors.get(metadata.value ?? "");
   const labels = Array.from(tensors.get("labels")?.data ?? [], Number);
   if (!features || !metadata.value || features.dims[0] !== labels.length) {
-    throw corrupt([...tensors.keys()].join(", "), "features, as many labels, and the name of the value they hold");
+    throw corrupt([...tensors.keys()].join(", "), "as many labels as features of the value that the metadata names");
   }
   if (metadata.model !== card.sha256) throw corrupt(`for model ${metadata.model}`, card.sha256);
   if (labels.some((label) => !(label in card.labels)))
