@@ -14,7 +14,7 @@ const training = z.strictObject({
   /** Threads of the training process. */
   threads: z.int().positive().default(1),
   /** Fixes every random choice of a round. */
-  seed: z.int().nonnegative().default(0),
+  seed: z.int().nonnegative().default(1),
   /** A training process that is silent for so long is ended. */
   hangSeconds: z.number().positive().default(120),
   /** Wait after a failed round, doubled with each further failure in a row, at most 64 times. */
@@ -22,10 +22,10 @@ const training = z.strictObject({
 });
 
 const gate = z.strictObject({
-  /** Accuracy an adapter must gain on held-out local samples to be served, 0.01 = one point. */
-  minGain: z.number().min(0).max(1).optional(),
-  /** Accuracy it may lose on the rehearsal pack. */
-  maxForgetting: z.number().min(0).max(1).optional(),
+  /** Held-out samples below which an adapter trained here is not judged, and so not served. */
+  minHeldOut: z.int().positive().default(5),
+  /** Accuracy an adapter may lose on the rehearsal pack, 0.03 = three points. */
+  maxForgetting: z.number().min(0).max(1).default(0.03),
 });
 
 const mqtt = z.strictObject({

@@ -55,7 +55,7 @@ export const childProcessJobs =
         alive: () => {},
         progress: ({ progress }) => onProgress(progress),
         done: ({ verdict }) => settle(() => resolve(verdict)),
-        failed: ({ code, message }) => settle(() => reject(foreignError(code, message, job.kind))),
+        failed: (failure) => settle(() => reject(foreignError(failure, job.kind))),
       };
 
       child.on("message", (raw) => {
@@ -79,10 +79,16 @@ export const childProcessJobs =
     });
 
 /** An error that crossed the process border, with its code where the table knows it. */
-function foreignError(code: string, message: string, kind: string): Error {
+function foreignError({ code, message, at, found, wanted }: Failure, kind: string): Error {
   if (!(code in ERRORS)) return new LichenError("ROUND_CRASHED", { at: `${kind} job`, found: message });
-  return new LichenError(code as ErrorCode, { at: `${kind} job`, found: message });
+  return new LichenError(code as ErrorCode, {
+    ...(at !== undefined && { at }),
+    ...(found !== undefined && { found }),
+    ...(wanted !== undefined && { wanted }),
+  });
 }
+
+type Failure = Extract<TrainerMessage, { tag: "failed" }>;
 
 /** The end of what the process wrote to stderr: what a crash leaves to go by. */
 function tail(child: ChildProcess): () => string {

@@ -62,9 +62,17 @@ export const messageSchema = z.discriminatedUnion("tag", [
   z.object({ tag: z.literal("alive") }),
   z.object({ tag: z.literal("progress"), progress: progressSchema }),
   z.object({ tag: z.literal("done"), verdict }),
-  z.object({ tag: z.literal("failed"), code: z.string(), message: z.string() }),
+  z.object({
+    tag: z.literal("failed"),
+    code: z.string(),
+    message: z.string(),
+    at: z.string().optional(),
+    found: z.string().optional(),
+    wanted: z.string().optional(),
+  }),
 ]);
 
 export type TrainerMessage = z.infer<typeof messageSchema>;
 
+/** How often the training process says that it lives, between native calls. */
 export const HEARTBEAT_MS = 1000;

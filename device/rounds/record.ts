@@ -71,7 +71,8 @@ export function isOwed(history: History): boolean {
 }
 
 export function failuresInARow(history: History): number {
-  const rounds = training(history);
+  // A clean stop is nobody's failure.
+  const rounds = training(history).filter(({ outcome }) => outcome.tag !== "failed" || outcome.code !== "CANCELLED");
   const lastGood = rounds.findLastIndex((round) => round.outcome.tag !== "failed");
   return rounds.length - 1 - lastGood;
 }

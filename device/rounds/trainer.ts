@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { constants, setPriority } from "node:os";
-import { errorCode } from "../../runtime/errors.ts";
+import { errorCode, LichenError } from "../../runtime/errors.ts";
 import {
   adapt,
   appraise,
@@ -27,7 +27,7 @@ async function work(job: Job): Promise<void> {
     const verdict = await (job.kind === "train" ? train(job) : judge(job));
     say({ tag: "done", verdict });
   } catch (error) {
-    say({ tag: "failed", code: errorCode(error), message: error instanceof Error ? error.message : String(error) });
+    say(failure(error));
   } finally {
     clearInterval(heartbeat);
     process.disconnect();
@@ -96,6 +96,20 @@ async function features(files: Of<"train">["samples"], preprocessor: Preprocesso
     }
   }
   return { read, unreadable };
+}
+
+/** An error's facts, to be made an error again on the other side. */
+function failure(error: unknown): TrainerMessage {
+  const message = error instanceof Error ? error.message : String(error);
+  const { at, found, wanted } = error instanceof LichenError ? error.details : {};
+  return {
+    tag: "failed",
+    code: errorCode(error),
+    message,
+    ...(at !== undefined && { at }),
+    ...(found !== undefined && { found: `${found}` }),
+    ...(wanted !== undefined && { wanted: `${wanted}` }),
+  };
 }
 
 const say = (message: TrainerMessage): void => void process.send?.(message);

@@ -1,0 +1,65 @@
+import {
+  type AdaptReport,
+  adapt,
+  createPreprocessor,
+  type GateDecision,
+  loadModel,
+  type Progress,
+  type TrainingOptions,
+} from "../../runtime/index.ts";
+import { nodeDisk } from "../disk/disk.ts";
+import { writeDurably } from "../disk/durable.ts";
+import { readAdapter } from "./adapter-file.ts";
+import { readDataset } from "./dataset.ts";
+
+export interface OfflineAdaptOptions extends Partial<TrainingOptions> {
+  model: string;
+  data: string;
+  method: string;
+  out: string;
+  /** A folder of held-out samples; without it a part of `data` is held out. */
+  val?: string;
+  /** An adapter to go on from. */
+  start?: string;
+}
+
+/** The schema of `lichen adapt --json`. */
+export interface OfflineAdaptResult extends AdaptReport {
+  schema: "lichen/adapt/1";
+  out: string;
+  sha256: string;
+  peakRssBytes: number;
+  gate: GateDecision;
+}
+
+/** Trains an adapter without a daemon and writes it, whatever the gate says of it: the decision is part of the result. */
+export async function runOfflineAdapt(
+  options: OfflineAdaptOptions,
+  onProgress: (progress: Progress) => void,
+  signal?: AbortSignal,
+): Promise<OfflineAdaptResult> {
+  const { model: modelPath, data, val, start, out, ...training } = options;
+  const model = await loadModel(modelPath);
+  const preprocessor = createPreprocessor(model.card.preprocessing);
+  const { adapter, decision, report } = await adapt({
+    ...training,
+    model,
+    samples: await readDataset(data, preprocessor),
+    ...(val !== undefined && { heldOut: await readDataset(val, preprocessor) }),
+    ...(start !== undefined && { start: await readAdapter(start) }),
+    clockMs: () => performance.now(),
+    residentBytes: () => process.memoryUsage.rss(),
+    createdAt: new Date().toISOString(),
+    onProgress,
+    ...(signal && { signal }),
+  });
+  await writeDurably(nodeDisk, out, adapter.bytes);
+  return {
+    schema: "lichen/adapt/1",
+    out,
+    sha256: adapter.sha256,
+    ...report,
+    peakRssBytes: process.resourceUsage().maxRSS * 1024,
+    gate: decision,
+  };
+}

@@ -1,0 +1,31 @@
+import { loadModel, merge } from "../../runtime/index.ts";
+import { nodeDisk } from "../disk/disk.ts";
+import { writeDurably } from "../disk/durable.ts";
+import { readAdapter } from "./adapter-file.ts";
+
+export interface OfflineMergeResult {
+  schema: "lichen/merge/1";
+  out: string;
+  bytes: number;
+  base: string;
+  adapter: string;
+}
+
+/** Folds an adapter into its base: a plain int8 ONNX file that any ONNX runtime serves at the base's speed. */
+export async function runOfflineMerge(options: {
+  model: string;
+  adapter: string;
+  out: string;
+}): Promise<OfflineMergeResult> {
+  const model = await loadModel(options.model);
+  const adapter = await readAdapter(options.adapter);
+  const bytes = await merge(model, adapter);
+  await writeDurably(nodeDisk, options.out, bytes);
+  return {
+    schema: "lichen/merge/1",
+    out: options.out,
+    bytes: bytes.length,
+    base: model.sha256,
+    adapter: adapter.sha256,
+  };
+}
