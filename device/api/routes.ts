@@ -1,0 +1,124 @@
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { stream } from "hono/streaming";
+import { type ErrorCode, errorCode, LichenError } from "../../runtime/errors.ts";
+import type { JobProgress } from "../rounds/job.ts";
+import type { Round } from "../rounds/record.ts";
+import type { SourceFile } from "../sources/source.ts";
+import type { AdaptersAnswer, InferAnswer, RollbackAnswer, RoundEvent, SamplesAnswer, Status } from "./schemas.ts";
+
+/** What the API can ask of the daemon. */
+export interface Board {
+  status(): Status;
+  infer(file: SourceFile): Promise<InferAnswer>;
+  samples(): SamplesAnswer;
+  adapters(): AdaptersAnswer;
+  rounds(): readonly Round[];
+  /** @throws ROUND_RUNNING, TOO_FEW_SAMPLES */
+  adapt(onProgress: (progress: JobProgress) => void): Promise<Round>;
+  /** @throws NOTHING_TO_ROLL_BACK */
+  rollBack(): Promise<RollbackAnswer>;
+}
+
+type Route = readonly [
+  method: "GET" | "POST",
+  path: string,
+  answer: (board: Board, context: Context) => Promise<Response> | Response,
+];
+
+const ROUTES: readonly Route[] = [
+  ["GET", "/v1/status", (board, c) => c.json(board.status())],
+  ["GET", "/v1/samples", (board, c) => c.json(board.samples())],
+  ["GET", "/v1/adapters", (board, c) => c.json(board.adapters())],
+  ["GET", "/v1/rounds", (board, c) => c.json({ schema: "lichen/rounds/1", rounds: board.rounds() })],
+  ["GET", "/v1/rounds/:id", (board, c) => oneRound(board, c)],
+  ["POST", "/v1/infer", async (board, c) => c.json(await infer(board, c))],
+  ["POST", "/v1/adapt", (board, c) => adapt(board, c)],
+  ["POST", "/v1/rollback", async (board, c) => c.json(await board.rollBack())],
+];
+
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+
+/** Codes that are not plain bad input. */
+const STATUSES: Partial<Record<ErrorCode | "INTERNAL", 404 | 409 | 413 | 500 | 503>> = {
+  CANCELLED: 503,
+  INTERNAL: 500,
+  NOTHING_TO_ROLL_BACK: 409,
+  ROUND_CRASHED: 500,
+  ROUND_HUNG: 500,
+  ROUND_RUNNING: 409,
+  STORAGE_FAILED: 503,
+  TOO_FEW_SAMPLES: 409,
+};
+
+/** The daemon's HTTP API. Errors are `{code, message}`. */
+export function createApi(board: Board): Hono {
+  const app = new Hono();
+  app.use(
+    bodyLimit({
+      maxSize: MAX_BODY_BYTES,
+      onError: (c) =>
+        c.json({ code: "BAD_REQUEST", message: `BAD_REQUEST: the body is over ${MAX_BODY_BYTES} bytes.` }, 413),
+    }),
+  );
+  for (const [method, path, answer] of ROUTES) app.on(method, path, (context) => answer(board, context));
+  app.notFound((c) => c.json(problem(new LichenError("BAD_REQUEST", { at: `${c.req.method} ${c.req.path}` })), 404));
+  app.onError((error, c) => c.json(problem(error), STATUSES[errorCode(error)] ?? 400));
+  return app;
+}
+
+function oneRound(board: Board, c: Context): Response {
+  const round = board.rounds().find(({ id }) => `${id}` === c.req.param("id"));
+  return round === undefined
+    ? c.json(problem(new LichenError("BAD_REQUEST", { at: c.req.path, found: "no such round" })), 404)
+    : c.json({ schema: "lichen/round/1", round });
+}
+
+async function infer(board: Board, c: Context): Promise<InferAnswer> {
+  const name = c.req.query("name") ?? "request";
+  return board.infer({ bytes: new Uint8Array(await c.req.arrayBuffer()), name, at: name });
+}
+
+/** A stream of events, one a line. What refuses the round before it began is an ordinary error. */
+async function adapt(board: Board, c: Context): Promise<Response> {
+  const events: RoundEvent[] = [];
+  let wake = () => {};
+  const tell = (event: RoundEvent) => {
+    events.push(event);
+    wake();
+  };
+  const first = new Promise<void>((resolve) => {
+    wake = resolve;
+  });
+  const work = board
+    .adapt((progress) => tell({ schema: EVENT, tag: "progress", progress }))
+    .then(
+      (round) => tell({ schema: EVENT, tag: "done", round }),
+      (error) => {
+        if (events.length === 0) throw error;
+        tell({ schema: EVENT, tag: "failed", error: problem(error) });
+      },
+    );
+  await Promise.race([first, work]);
+  return stream(c, async (out) => {
+    for (;;) {
+      const event = events.shift();
+      if (event !== undefined) {
+        await out.write(`${JSON.stringify(event)}\n`);
+        if (event.tag !== "progress") return;
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          if (events.length > 0) resolve();
+        });
+      }
+    }
+  });
+}
+
+const EVENT = "lichen/round-event/1";
+
+const problem = (error: unknown) => ({
+  code: errorCode(error),
+  message: error instanceof Error ? error.message : String(error),
+});
