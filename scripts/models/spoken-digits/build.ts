@@ -55,7 +55,7 @@ const card: Card = {
   id: "spoken-digits",
   version: "1",
   description: "The ten English digits, one spoken word a second. Depthwise-separable CNN on log-mel features, int8.",
-  licence: "Apache-2.0",
+  licence: "Apache-2.0 (the weights); CC BY-SA 4.0 (rehearsal.safetensors, features of the data)",
   sha256: sha256(model),
   preprocessing,
   labels: [...LABELS],
