@@ -30,19 +30,24 @@ export interface ModelPackage {
 
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
+/** Where a merged model carries its card, in the ONNX metadata. */
+export const CARD_KEY = "lichen.card";
+
 /**
- * Loads a package folder: `model.onnx`, `card.json` and, where the card names it, `rehearsal.safetensors`.
+ * Loads a package folder (`model.onnx`, `card.json` and, where the card names it, `rehearsal.safetensors`), or a bare `.onnx`
+ * that carries its card in its metadata, as merged models do.
  * @throws MODEL_NOT_FOUND, MODEL_CORRUPT (also when the hash is not the card's), BAD_CARD, REHEARSAL_CORRUPT
  */
-export async function loadModel(folder: string): Promise<ModelPackage> {
-  const isFolder = await stat(folder).then(
-    (entry) => entry.isDirectory(),
-    () => false,
-  );
-  if (!isFolder) throw new LichenError("MODEL_NOT_FOUND", { at: folder });
+export async function loadModel(location: string): Promise<ModelPackage> {
+  const found = await stat(location).catch((cause: unknown) => {
+    throw new LichenError("MODEL_NOT_FOUND", { at: location, cause });
+  });
+  return found.isDirectory() ? loadFolder(location) : loadFile(location);
+}
+
+async function loadFolder(folder: string): Promise<ModelPackage> {
   const cardPath = path.join(folder, "card.json");
   const card = parseCard(new TextDecoder().decode(await readPart(cardPath)), cardPath);
-
   const modelPath = path.join(folder, "model.onnx");
   const bytes = await readPart(modelPath);
   const hash = sha256(bytes);
@@ -57,6 +62,21 @@ export async function loadModel(folder: string): Promise<ModelPackage> {
     sha256: hash,
     ...(card.rehearsal && { rehearsal: await loadRehearsal(folder, card) }),
   };
+}
+
+async function loadFile(file: string): Promise<ModelPackage> {
+  const bytes = await readPart(file);
+  const model = decodeModel(bytes, file);
+  const text = model.metadata[CARD_KEY];
+  if (text === undefined) {
+    throw new LichenError("BAD_CARD", {
+      at: file,
+      found: "a bare model",
+      wanted: "its labels and preprocessing",
+      todo: "put it as model.onnx into a folder with a card.json, and name the folder",
+    });
+  }
+  return { path: file, card: parseCard(text, `${file}: ${CARD_KEY}`), model, bytes, sha256: sha256(bytes) };
 }
 
 async function loadRehearsal(folder: string, card: Card): Promise<Rehearsal> {

@@ -17,6 +17,8 @@ export interface EvaluateOptions {
   adapter?: Adapter;
   samples: readonly LabelledFeatures[];
   threads?: number;
+  /** A clock in milliseconds; without one `millisecondsPerSample` is 0. */
+  clockMs?: () => number;
   signal?: AbortSignal;
 }
 
@@ -26,13 +28,16 @@ export interface Evaluation {
   /** Mean cross-entropy, nats. */
   loss: number;
   perClass: Record<string, { samples: number; accuracy: number }>;
+  /** Mean time of an inference, one sample at a time. */
+  millisecondsPerSample: number;
 }
 
 /** How well the model that would be served classifies samples. @throws UNKNOWN_CLASS, TOO_FEW_SAMPLES, CANCELLED, ADAPTER_… */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { model, samples } = options;
   const labels = samples.map((sample) => classIndex(model, sample.label));
-  const logits = await servedLogits(options, await servedModel(model, options.adapter));
+  const served = await servedModel(model, options.adapter);
+  const { logits, milliseconds } = await classifyAll(options, served);
   const total = score(logits, labels);
   if (!total) throw new LichenError("TOO_FEW_SAMPLES", { found: 0, wanted: "at least one" });
   const perClass: Evaluation["perClass"] = {};
@@ -42,7 +47,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     const correct = members.filter((at) => argmax(logits[at]!) === index).length;
     perClass[name] = { samples: members.length, accuracy: correct / members.length };
   });
-  return { ...total, perClass };
+  return { ...total, perClass, millisecondsPerSample: milliseconds / samples.length };
 }
 
 export interface AppraiseOptions extends Omit<EvaluateOptions, "adapter"> {
@@ -66,23 +71,28 @@ async function measure(options: AppraiseOptions, adapter: Adapter | undefined): 
   const served = await servedModel(model, adapter);
   const labels = samples.map((sample) => classIndex(model, sample.label));
   return {
-    heldOut: score(await servedLogits(options, served), labels),
+    heldOut: score((await classifyAll(options, served)).logits, labels),
     rehearsal: await measureRehearsal(model, served, options.threads),
   };
 }
 
-async function servedLogits(options: Omit<EvaluateOptions, "adapter">, served: Uint8Array): Promise<Float32Array[]> {
-  const { graph } = options.model.model;
-  const found: Float32Array[] = [];
-  if (options.samples.length === 0) return found;
+async function classifyAll(
+  options: Omit<EvaluateOptions, "adapter">,
+  served: Uint8Array,
+): Promise<{ logits: Float32Array[]; milliseconds: number }> {
+  const { model, samples, signal, clockMs = () => 0 } = options;
+  const { inputs, outputs } = model.model.graph;
+  const logits: Float32Array[] = [];
+  if (samples.length === 0) return { logits, milliseconds: 0 };
   const session = await openSession(served, { threads: options.threads ?? 1 });
   try {
-    for (const { features } of options.samples) {
-      if (options.signal?.aborted) throw new LichenError("CANCELLED", { at: "evaluation" });
-      const { [graph.outputs[0]!.name]: logits } = await session.run({ [graph.inputs[0]!.name]: features });
-      found.push(...rows(logits!));
+    const startedMs = clockMs();
+    for (const { features } of samples) {
+      if (signal?.aborted) throw new LichenError("CANCELLED", { at: "evaluation" });
+      const results = await session.run({ [inputs[0]!.name]: features });
+      logits.push(...rows(results[outputs[0]!.name]!));
     }
-    return found;
+    return { logits, milliseconds: clockMs() - startedMs };
   } finally {
     await session.close();
   }

@@ -3,7 +3,7 @@ import { prepareBase } from "../derive/base.ts";
 import { deriveDeploy } from "../derive/deploy.ts";
 import { LichenError } from "../errors.ts";
 import { encodeModel } from "../onnx/encode.ts";
-import type { ModelPackage } from "../package/package.ts";
+import { CARD_KEY, type ModelPackage } from "../package/package.ts";
 import { makePlan } from "../plan/plan.ts";
 
 /**
@@ -27,8 +27,15 @@ export async function merge(model: ModelPackage, adapter: Adapter): Promise<Uint
       return [name, value];
     }),
   );
-  return encodeModel(await deriveDeploy(base, plan, parameters));
+  const deployed = await deriveDeploy(base, plan, parameters);
+  return encodeModel({ ...deployed, metadata: { ...deployed.metadata, ...provenance(model, adapter) } });
 }
+
+/** A merged model is a file by itself: it says what it was made of, and how to feed it. */
+const provenance = (model: ModelPackage, adapter: Adapter): Record<string, string> => {
+  const { rehearsal: _, ...card } = model.card;
+  return { [CARD_KEY]: JSON.stringify(card), "lichen.base": model.sha256, "lichen.adapter": adapter.sha256 };
+};
 
 /** What to serve: the model's own file, or it with an adapter. */
 export const servedModel = (model: ModelPackage, adapter?: Adapter): Promise<Uint8Array> =>
