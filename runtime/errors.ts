@@ -34,6 +34,7 @@ export const ERRORS = {
     "no daemon answers on the socket",
     "start lichend, or name its socket with --socket or LICHEN_SOCKET",
   ],
+  DAEMON_STARTING: ["the daemon is starting or stopping", "ask again in a moment"],
   DIVERGED: ["training diverged, again after lowering the learning rate", "check the labels, or set a lower --lr"],
   EMPTY_AUDIO: ["the recording holds no samples", "check the microphone and the recording command"],
   MODEL_CORRUPT: ["the model file is not a readable ONNX model", "fetch or export the model again"],

@@ -42,6 +42,7 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 /** Codes that are not plain bad input. */
 const STATUSES: Partial<Record<ErrorCode | "INTERNAL", 404 | 409 | 413 | 500 | 503>> = {
   CANCELLED: 503,
+  DAEMON_STARTING: 503,
   INTERNAL: 500,
   NOTHING_TO_ROLL_BACK: 409,
   ROUND_CRASHED: 500,
@@ -118,7 +119,8 @@ async function adapt(board: Board, c: Context): Promise<Response> {
 
 const EVENT = "lichen/round-event/1";
 
-const problem = (error: unknown) => ({
+/** An error as the API tells it. */
+export const problem = (error: unknown) => ({
   code: errorCode(error),
   message: error instanceof Error ? error.message : String(error),
 });

@@ -83,7 +83,11 @@ export const configSchema = z.strictObject({
   /** The fleet; without it the board works alone. */
   mqtt: mqtt.optional(),
   log: z
-    .strictObject({ level: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info") })
+    .strictObject({
+      level: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
+      /** Lines for people, or for a log collector. */
+      format: z.enum(["text", "json"]).default("text"),
+    })
     .prefault({}),
 });
 

@@ -54,7 +54,7 @@ export interface Rounds {
   /** Judges an adapter that the fleet offers, and serves it if it is good here. */
   appraise(adapter: Adapter): Promise<Round>;
   history(): readonly Round[];
-  newSamples(): number;
+  newSamples(): readonly Sample[];
   progress(): JobProgress | null;
   /** Why no round runs, or that one does. */
   outlook(): Decision;
@@ -217,11 +217,12 @@ export function createRounds(options: RoundsOptions): Rounds {
       if (accepted) announce = await work.accept(verdict, finished);
       else await adapters.refuse(adapter, reason);
       await work.conclude();
-      failure = { inARow: 0, atMs: Number.NEGATIVE_INFINITY };
+      if (about.kind === "train") failure = { inARow: 0, atMs: Number.NEGATIVE_INFINITY };
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       finished = timed({ outcome: { tag: "failed", code: errorCode(error), message } });
-      failure = { inARow: failure.inARow + 1, atMs: clock.monotonicMs() };
+      // An offer that could not be judged says nothing about training here.
+      if (about.kind === "train") failure = { inARow: failure.inARow + 1, atMs: clock.monotonicMs() };
     }
     progress = null;
     history = updated(history, finished);
@@ -261,7 +262,7 @@ export function createRounds(options: RoundsOptions): Rounds {
     },
     appraise: (adapter) => exclusive(() => judge(adapter)),
     history: () => history.rounds,
-    newSamples: () => newSamples(options.samples(), roles).length,
+    newSamples: () => newSamples(options.samples(), roles),
     progress: () => progress,
     outlook,
   };

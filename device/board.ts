@@ -1,0 +1,104 @@
+import type { Adapters } from "./adapters/adapters.ts";
+import type { Shelf } from "./adapters/shelf.ts";
+import { type Board, problem } from "./api/routes.ts";
+import type { Shelved } from "./api/schemas.ts";
+import type { Clock } from "./clock.ts";
+import type { Config } from "./config/schema.ts";
+import type { Engine } from "./engine.ts";
+import type { FleetLink } from "./fleet-link.ts";
+import type { Rounds } from "./rounds/rounds.ts";
+import type { SampleStore } from "./samples/store.ts";
+import type { Inference, Source, SourceFile } from "./sources/source.ts";
+
+export interface BoardParts {
+  readonly config: Config;
+  readonly engine: Engine;
+  readonly store: SampleStore;
+  readonly shelf: Shelf;
+  readonly adapters: Adapters;
+  readonly rounds: Rounds;
+  readonly sources: readonly Source[];
+  readonly link?: FleetLink;
+  readonly softwareVersion: string;
+  readonly clock: Clock;
+  /** Filled while the daemon starts. */
+  readonly problems: readonly Error[];
+  infer(file: SourceFile): Promise<Inference>;
+  /** Tells the fleet what serves now. */
+  tellState(): void;
+}
+
+/** The daemon's parts as the API shows them. */
+export function createBoard(parts: BoardParts): Board {
+  const { config, engine, store, shelf, adapters, rounds, clock } = parts;
+  const { card, sha256 } = engine.model;
+  const bornMs = clock.monotonicMs();
+
+  return {
+    status() {
+      const samples = store.list();
+      const { current, previous, version } = shelf.state();
+      const outlook = rounds.outlook();
+      return {
+        schema: "lichen/status/1",
+        device: config.device,
+        version: parts.softwareVersion,
+        uptimeSeconds: Math.round((clock.monotonicMs() - bornMs) / 1000),
+        model: { id: card.id, version: card.version, sha256, labels: [...card.labels] },
+        adapter: { serving: adapters.serving().adapter(), current, previous, version },
+        inferences: adapters.serving().inferences(),
+        samples: {
+          total: samples.length,
+          bytes: samples.reduce((sum, { bytes }) => sum + bytes, 0),
+          new: rounds.newSamples().length,
+          perClass: Object.fromEntries(
+            card.labels.map((label) => [label, samples.filter((sample) => sample.label === label).length]),
+          ),
+        },
+        sources: parts.sources.map((source) => ({ name: source.name, ...source.counts() })),
+        round: {
+          state: outlook.tag === "start" ? "STARTING" : outlook.reason,
+          progress: rounds.progress(),
+          last: rounds.history().at(-1) ?? null,
+        },
+        sync: parts.link === undefined ? null : { ...parts.link.status() },
+        problems: parts.problems.map(problem),
+      };
+    },
+    infer: async (file) => ({ schema: "lichen/infer/1", ...(await parts.infer(file)) }),
+    samples() {
+      const fresh = new Set(rounds.newSamples());
+      const samples = store.list().map((sample) => ({
+        sha256: sample.sha256,
+        label: sample.label,
+        bytes: sample.bytes,
+        new: fresh.has(sample),
+      }));
+      return { schema: "lichen/samples/1", samples };
+    },
+    adapters() {
+      const { current, previous, version, refused } = shelf.state();
+      return { schema: "lichen/adapters/1", version, current: shelved(current), previous: shelved(previous), refused };
+    },
+    rounds: () => rounds.history(),
+    adapt: (onProgress) => rounds.request(onProgress),
+    async rollBack() {
+      await adapters.rollBack("ROLLED_BACK");
+      parts.tellState();
+      return { schema: "lichen/rollback/1", serving: adapters.serving().adapter(), version: shelf.state().version };
+    },
+  };
+
+  function shelved(name: string | null): Shelved | null {
+    if (name === null) return null;
+    const adapter = adapters.known(name);
+    return {
+      sha256: name,
+      method: adapter?.description.method ?? null,
+      board: adapter?.description.board ?? null,
+      createdAt: adapter?.description.createdAt ?? null,
+      bytes: adapter?.bytes.byteLength ?? null,
+      metrics: adapter?.description.metrics ?? null,
+    };
+  }
+}
