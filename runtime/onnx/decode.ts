@@ -52,7 +52,7 @@ function decodeGraph(proto: GraphProto, at: string): Graph {
   return {
     name: proto.name,
     inputs: proto.input.filter((input) => !initializers.has(input.name)).map((input) => decodeValueInfo(input, at)),
-    outputs: proto.output.map((output) => decodeValueInfo(output, at)),
+    outputs: proto.output.map((output) => (output.type ? decodeValueInfo(output, at) : { name: output.name })),
     nodes: topological(
       proto.node.map((node, index) => decodeNode(node, index, at)),
       at,

@@ -36,7 +36,9 @@ describe("pictures", () => {
   const BLUE = [0, 0, 255];
 
   it("become channels first, each normalized by its own mean and deviation", async () => {
-    const png = await picture(2, 2, [...RED, ...BLUE, ...BLUE, ...BLUE]).png().toBuffer();
+    const png = await picture(2, 2, [...RED, ...BLUE, ...BLUE, ...BLUE])
+      .png()
+      .toBuffer();
     const { dims, data } = await createPreprocessor(card).features(png, "a.png");
     expect(dims).toEqual([1, 3, 2, 2]);
     expect([...data]).toEqual([245, -10, -10, -10, -10, -10, -10, -10, -7.5, 56.25, 56.25, 56.25]);
@@ -44,20 +46,32 @@ describe("pictures", () => {
 
   it("are turned upright", async () => {
     // Orientation 3: upside down.
-    const png = await picture(2, 2, [...RED, ...BLUE, ...BLUE, ...BLUE]).withMetadata({ orientation: 3 }).png().toBuffer();
+    const png = await picture(2, 2, [...RED, ...BLUE, ...BLUE, ...BLUE])
+      .withMetadata({ orientation: 3 })
+      .png()
+      .toBuffer();
     const { data } = await createPreprocessor(card).features(png, "a.png");
     expect([...data.subarray(0, 4)]).toEqual([-10, -10, -10, 245]);
   });
 
   it("cover the input and lose what stands over on both sides", async () => {
     const row = [...BLUE, ...RED, ...RED, ...BLUE];
-    const png = await picture(4, 2, [...row, ...row]).png().toBuffer();
+    const png = await picture(4, 2, [...row, ...row])
+      .png()
+      .toBuffer();
     const { data } = await createPreprocessor(card).features(png, "a.png");
     expect([...data.subarray(0, 4)]).toEqual([245, 245, 245, 245]);
   });
 
   it("stand on black where they are transparent", async () => {
-    const png = await picture(2, 2, new Array(16).fill(200).map((v, i) => (i % 4 === 3 ? 0 : v)), 4).png().toBuffer();
+    const png = await picture(
+      2,
+      2,
+      new Array(16).fill(200).map((v, i) => (i % 4 === 3 ? 0 : v)),
+      4,
+    )
+      .png()
+      .toBuffer();
     const { data } = await createPreprocessor(card).features(png, "a.png");
     expect([...data.subarray(0, 4)]).toEqual([-10, -10, -10, -10]);
   });
@@ -77,7 +91,13 @@ describe("pictures", () => {
   });
 
   it("are refused where damaged or no picture", async () => {
-    const jpeg = await picture(64, 64, new Array(64 * 64 * 3).fill(0).map((_, i) => (i * 37) % 256)).jpeg().toBuffer();
+    const jpeg = await picture(
+      64,
+      64,
+      new Array(64 * 64 * 3).fill(0).map((_, i) => (i * 37) % 256),
+    )
+      .jpeg()
+      .toBuffer();
     const { features } = createPreprocessor(card);
     await expect(features(jpeg.subarray(0, jpeg.length / 2), "half.jpg")).rejects.toThrow(/BAD_IMAGE.*half\.jpg/);
     await expect(features(new Uint8Array(10), "none.jpg")).rejects.toThrow(/BAD_IMAGE/);
@@ -90,7 +110,11 @@ describe("a card's preprocessing", () => {
     ["frames longer than the window", { ...LOG_MEL, windowSamples: 128 }, "frameSamples"],
     ["bands above half the rate", { ...LOG_MEL, highHz: 4001 }, "highHz"],
     ["bands upside down", { ...LOG_MEL, lowHz: 3800 }, "highHz"],
-    ["one mean for three channels", { kind: "image", width: 1, height: 1, channels: 3, mean: [0], std: [1, 1, 1] }, "mean"],
+    [
+      "one mean for three channels",
+      { kind: "image", width: 1, height: 1, channels: 3, mean: [0], std: [1, 1, 1] },
+      "mean",
+    ],
   ])("cannot have %s", (_, value, field) => {
     const parsed = preprocessingSchema.safeParse(value);
     expect(parsed.error?.issues[0]?.path).toEqual([field]);

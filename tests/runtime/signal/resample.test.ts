@@ -29,7 +29,9 @@ describe("resampling", () => {
         // Away from the ends, where the silence around the sound is heard.
         const margin = Math.ceil(40 * Math.max(1, toHz / fromHz));
         const expected = sine(hz, toHz, output.length);
-        const error = output.map((value, n) => value - expected[n]!).subarray(margin, Math.max(margin, output.length - margin));
+        const error = output
+          .map((value, n) => value - expected[n]!)
+          .subarray(margin, Math.max(margin, output.length - margin));
         expect(loudest(error)).toBeLessThan(2e-3);
       }),
       { numRuns: 60 },

@@ -52,7 +52,12 @@ describe("the encodings of a WAV", () => {
   it.each<[string, Format, number[], number[]]>([
     ["8-bit is unsigned", { bits: 8 }, [0, 128, 192], [-1, 0, 0.5]],
     ["16-bit", { bits: 16 }, [...u16(0x8000), ...u16(0), ...u16(0x4000)], [-1, 0, 0.5]],
-    ["24-bit keeps the sign of full scale", { bits: 24 }, [0, 0, 0x80, 0, 0, 0x40, 255, 255, 255], [-1, 0.5, -(2 ** -23)]],
+    [
+      "24-bit keeps the sign of full scale",
+      { bits: 24 },
+      [0, 0, 0x80, 0, 0, 0x40, 255, 255, 255],
+      [-1, 0.5, -(2 ** -23)],
+    ],
     ["32-bit", { bits: 32 }, [...u32(0x80000000), ...u32(0x40000000)], [-1, 0.5]],
     ["32-bit float, beyond full scale too", { tag: 3, bits: 32 }, float32(-1.5, 0.25), [-1.5, 0.25]],
     ["64-bit float", { tag: 3, bits: 64 }, float64(-0.5, 0.25), [-0.5, 0.25]],
@@ -100,7 +105,11 @@ describe("what is refused, and how", () => {
     ["files without data", riff(format()), "BAD_WAV"],
     ["data before its format", riff(SAMPLES, format()), "BAD_WAV"],
     ["a format cut short", riff(chunk("fmt ", [1, 0, 1, 0]), SAMPLES), "BAD_WAV"],
-    ["an extensible format without its GUID", riff(chunk("fmt ", format({ tag: 0xfffe }).slice(8)), SAMPLES), "BAD_WAV"],
+    [
+      "an extensible format without its GUID",
+      riff(chunk("fmt ", format({ tag: 0xfffe }).slice(8)), SAMPLES),
+      "BAD_WAV",
+    ],
     ["data cut short", riff(format(), SAMPLES).slice(0, -1), "BAD_WAV"],
     ["half a frame", riff(format(), chunk("data", [1, 2, 3])), "BAD_WAV"],
     ["frames of another size than the format's", riff(format({ frameBytes: 4 }), SAMPLES), "BAD_WAV"],

@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { prepareBase } from "../../../runtime/derive/base.ts";
+import { deriveEpoch } from "../../../runtime/derive/epoch.ts";
+import { derivePrefix } from "../../../runtime/derive/prefix.ts";
+import { asModel, GraphBuilder } from "../../../runtime/onnx/builder.ts";
+import { makePlan } from "../../../runtime/plan/plan.ts";
+import { toyModel } from "../toy.ts";
+
+const base = prepareBase(toyModel());
+
+describe("the plan", () => {
+  it("cuts in front of the first thing that changes, at a quantized value", () => {
+    expect(makePlan(base, "head").frontier).toEqual(["embedding_q"]);
+    expect(makePlan(base, "bias").frontier).toEqual(["features_q"]);
+    expect(base.types.get("embedding_q")!.type).toBe("uint8");
+  });
+
+  it("lets the method named first claim a layer", () => {
+    const plan = makePlan(base, "head+bias");
+    expect(plan.targets.map(({ layer, method }) => `${layer.name}:${method.name}`)).toEqual([
+      "head:head",
+      "stem:bias",
+      "depthwise:bias",
+      "pointwise:bias",
+    ]);
+    expect(plan.trainableParameters).toBe(4 * 8 + 4 + 3 * 8);
+  });
+
+  it("knows methods by their names in the literature, and says what there is", () => {
+    expect(makePlan(base, "bitfit").method).toBe("bias");
+    expect(() => makePlan(base, "heads")).toThrow(/UNKNOWN_METHOD.*heads.*head, linear-probe/);
+  });
+
+  it("needs no prefix where the samples are at the frontier already", () => {
+    const plan = makePlan(base, "bias");
+    expect(derivePrefix(base, plan, "features_q")).toBeNull();
+    expect(derivePrefix(base, plan)!.graph.nodes.map((node) => node.opType)).toEqual(["QuantizeLinear"]);
+    expect(() => derivePrefix(base, makePlan(base, "bias"), "embedding_q")).toThrow(/depends on/);
+  });
+});
+
+describe("the epoch graph", () => {
+  const options = { optimizer: "adam", labelSmoothing: 0.1, gradientNorm: 5 } as const;
+
+  it("holds standard operators only, runs forward in integers, and backpropagates no further than the frontier", async () => {
+    const { graph } = await deriveEpoch(base, makePlan(base, "head"), options);
+    const loop = graph.nodes.find((node) => node.opType === "Loop")!;
+    const body = loop.attributes.body!;
+    if (body.kind !== "graph") throw new Error("a Loop without a body");
+    const operators = body.value.nodes.map((node) => node.opType);
+    expect(body.value.nodes.every((node) => node.domain === "")).toBe(true);
+    expect(operators).toContain("MatMulInteger");
+    expect(operators).not.toContain("QLinearConv");
+    expect(operators).not.toContain("Conv");
+  });
+
+  it("has no weight gradient where only biases train", async () => {
+    const { graph } = await deriveEpoch(base, makePlan(base, "bias"), options);
+    const body = graph.nodes.find((node) => node.opType === "Loop")!.attributes.body!;
+    if (body.kind !== "graph") throw new Error("a Loop without a body");
+    const convs = body.value.nodes.filter((node) => node.opType === "Conv");
+    // The gradient with respect to the input of depthwise and pointwise; the stem's input lies at the frontier.
+    expect(convs).toHaveLength(2);
+    expect(convs.every((conv) => body.value.initializers.has(conv.inputs[1]!))).toBe(true);
+  });
+});
+
+describe("a base that cannot be adapted", () => {
+  it.each([
+    ["a float model", (b: GraphBuilder, x: string) => b.add("Relu", [x]), /NOT_QUANTIZED/],
+    [
+      "an unknown operator",
+      (b: GraphBuilder, x: string) => b.add("NonMaxSuppression", [x], {}, "boxes"),
+      /UNSUPPORTED_OPERATOR.*boxes/,
+    ],
+  ])("is refused: %s", (_, grow, message) => {
+    const b = new GraphBuilder();
+    b.output(grow(b, b.input("x", "float32", ["N", 4])), { type: "float32", shape: ["N", 4] });
+    expect(() => prepareBase(asModel(b.build("g")))).toThrow(message);
+  });
+
+  it("is refused with an operator set from before these rules", () => {
+    expect(() => prepareBase({ ...toyModel(), opset: 9 })).toThrow(/UNSUPPORTED_OPERATOR.*opset 9/);
+  });
+});
