@@ -109,13 +109,14 @@ export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
 
   const sink: Sink = {
     async sample(file, label) {
+      const extension = extensionOf(file);
       await features(file);
-      const extension = extname(file.name).toLowerCase();
       const stored = await store.add({ bytes: file.bytes, label, extension });
       log.debug({ label, file: file.name }, `sample ${stored}`);
       if (stored !== "known") rounds.sampleStored();
     },
     async infer(file) {
+      extensionOf(file);
       const result = await infer(file);
       const { label, confidence, adapter } = result;
       log.info({ file: file.name, label, confidence: Number(confidence.toFixed(3)) }, "inferred");
@@ -124,15 +125,15 @@ export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
     },
   };
 
-  async function features(file: SourceFile) {
+  /** @throws BAD_SAMPLE for a name that the model's kind of sample does not have */
+  function extensionOf(file: SourceFile): string {
     const { extensions } = engine.preprocessor;
-    if (!extensions.includes(extname(file.name).toLowerCase())) {
-      throw new LichenError("BAD_SAMPLE", {
-        at: file.at,
-        found: `the name ${file.name}`,
-        wanted: extensions.join(", "),
-      });
-    }
+    const extension = extname(file.name).toLowerCase();
+    if (extensions.includes(extension)) return extension;
+    throw new LichenError("BAD_SAMPLE", { at: file.at, found: `the name ${file.name}`, wanted: extensions.join(", ") });
+  }
+
+  async function features(file: SourceFile) {
     try {
       return await engine.preprocessor.features(file.bytes, file.at);
     } catch (cause) {

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import { errorCode } from "../runtime/errors.ts";
-import { EXIT } from "./cli/exit.ts";
+import { EXIT, exitCodeOf } from "./cli/exit.ts";
 import { softwareVersion } from "./cli/version.ts";
 import { systemClock } from "./clock.ts";
 import { loadConfig } from "./config/load.ts";
@@ -25,7 +24,7 @@ try {
   await run(await loadConfig(file));
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
-  process.exit(errorCode(error) === "BAD_CONFIG" ? EXIT.usage : EXIT.failed);
+  process.exit(exitCodeOf(error));
 }
 
 async function run(config: Config): Promise<void> {

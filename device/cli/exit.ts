@@ -1,4 +1,5 @@
 import { type ErrorCode, errorCode } from "../../runtime/errors.ts";
+import { DaemonRefusal } from "./client.ts";
 
 /** Exit codes of both commands, for scripts. */
 export const EXIT = {
@@ -11,11 +12,12 @@ export const EXIT = {
   unreachable: 3,
 } as const;
 
-const CODES: Partial<Record<ErrorCode | "INTERNAL", number>> = {
+const CODES: Readonly<Record<string, number>> = {
   BAD_ARGUMENT: EXIT.usage,
   BAD_CONFIG: EXIT.usage,
   DAEMON_NOT_REACHABLE: EXIT.unreachable,
   DAEMON_STARTING: EXIT.unreachable,
-};
+} satisfies Partial<Record<ErrorCode, number>>;
 
-export const exitCodeOf = (error: unknown): number => CODES[errorCode(error)] ?? EXIT.failed;
+export const exitCodeOf = (error: unknown): number =>
+  CODES[error instanceof DaemonRefusal ? error.code : errorCode(error)] ?? EXIT.failed;

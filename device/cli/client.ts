@@ -1,0 +1,73 @@
+import { type IncomingMessage, request } from "node:http";
+import { createInterface } from "node:readline";
+import type { z } from "zod";
+import { LichenError } from "../../runtime/errors.ts";
+import { errorSchema } from "../api/schemas.ts";
+
+/** A refusal that the daemon uttered: its code and message are its own. */
+export class DaemonRefusal extends Error {
+  readonly code: string;
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = "DaemonRefusal";
+    this.code = code;
+  }
+}
+
+/** The daemon at the other end of a socket. Every call throws DaemonRefusal, or DAEMON_NOT_REACHABLE. */
+export interface Client {
+  get<T>(path: string, schema: z.ZodType<T>): Promise<T>;
+  post<T>(path: string, schema: z.ZodType<T>, body?: Uint8Array): Promise<T>;
+  /** One value for each line of the answer, as it comes. */
+  follow<T>(path: string, schema: z.ZodType<T>): AsyncIterable<T>;
+}
+
+export function createClient(socket: string): Client {
+  const call = async (method: "GET" | "POST", path: string, body?: Uint8Array) => {
+    const response = await send(socket, method, path, body);
+    if (response.statusCode !== undefined && response.statusCode < 300) return response;
+    const refusal = errorSchema.safeParse(parseJson(await text(response)));
+    throw refusal.success
+      ? new DaemonRefusal(refusal.data.code, refusal.data.message)
+      : new DaemonRefusal("BAD_REQUEST", `the daemon answered ${response.statusCode} to ${method} ${path}`);
+  };
+  return {
+    get: async (path, schema) => schema.parse(parseJson(await text(await call("GET", path)))),
+    post: async (path, schema, body) => schema.parse(parseJson(await text(await call("POST", path, body)))),
+    async *follow(path, schema) {
+      for await (const line of createInterface({ input: await call("POST", path) }))
+        yield schema.parse(parseJson(line));
+    },
+  };
+}
+
+function send(
+  socketPath: string,
+  method: string,
+  path: string,
+  body: Uint8Array = new Uint8Array(),
+): Promise<IncomingMessage> {
+  return new Promise((answered, failed) => {
+    const outgoing = request({ socketPath, method, path, headers: { "content-length": body.length } });
+    outgoing.once("response", answered);
+    outgoing.once("error", (cause) =>
+      failed(new LichenError("DAEMON_NOT_REACHABLE", { at: socketPath, found: cause.message, cause })),
+    );
+    outgoing.end(body);
+  });
+}
+
+async function text(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk);
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** @returns undefined for what is no JSON; the schema that follows says what was wanted. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

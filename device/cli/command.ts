@@ -1,0 +1,24 @@
+import { Command, Option } from "commander";
+import { type Client, createClient } from "./client.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** A module of `commands/`: adds its command to the program. */
+export type AddCommand = (program: Command, terminal: Terminal) => void;
+
+export interface OnlineOptions {
+  readonly json?: true;
+  readonly socket: string;
+}
+
+const DEFAULT_SOCKET = "data/lichend.sock";
+
+export const jsonOption = () => new Option("--json", "print the result as JSON, and nothing else on stdout");
+
+export const socketOption = () =>
+  new Option("--socket <path>", "the daemon's socket").env("LICHEN_SOCKET").default(DEFAULT_SOCKET);
+
+/** A command that asks the daemon. */
+export const onlineCommand = (name: string, description: string): Command =>
+  new Command(name).description(description).addOption(socketOption()).addOption(jsonOption());
+
+export const clientOf = ({ socket }: OnlineOptions): Client => createClient(socket);

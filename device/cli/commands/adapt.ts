@@ -1,0 +1,56 @@
+import { type RoundEvent, roundEventSchema } from "../../api/schemas.ts";
+import type { Round } from "../../rounds/record.ts";
+import { DaemonRefusal } from "../client.ts";
+import { type AddCommand, clientOf, type OnlineOptions, onlineCommand } from "../command.ts";
+import { EXIT } from "../exit.ts";
+import { progressBar } from "../progress.ts";
+import { facts, percent, short, show, type Terminal } from "../terminal.ts";
+import { adaptOffline, type OfflineCommandOptions, offlineAdaptOptions } from "./adapt-offline.ts";
+
+/** `lichen adapt`: a round of the daemon now; with `--model`, training without a daemon. */
+export const addAdapt: AddCommand = (program, terminal) => {
+  const command = onlineCommand("adapt", "train a round now; with --model, train without a daemon");
+  for (const option of offlineAdaptOptions()) command.addOption(option);
+  command.action((options: OnlineOptions & Partial<OfflineCommandOptions>) =>
+    options.model === undefined ? adaptOnline(options, terminal) : adaptOffline(options, terminal),
+  );
+  program.addCommand(command);
+};
+
+async function adaptOnline(options: OnlineOptions, terminal: Terminal): Promise<void> {
+  const bar = progressBar(terminal);
+  try {
+    const round = await lastRound(clientOf(options).follow("/v1/adapt", roundEventSchema), bar.show);
+    bar.stop();
+    show(terminal, options.json === true, { schema: "lichen/round/1", round }, readable(round));
+    if (round.outcome.tag !== "accepted") process.exitCode = EXIT.failed;
+  } finally {
+    bar.stop();
+  }
+}
+
+async function lastRound(
+  events: AsyncIterable<RoundEvent>,
+  onProgress: (progress: Extract<RoundEvent, { tag: "progress" }>["progress"]) => void,
+): Promise<Round> {
+  for await (const event of events) {
+    if (event.tag === "done") return event.round;
+    if (event.tag === "failed") throw new DaemonRefusal(event.error.code, event.error.message);
+    onProgress(event.progress);
+  }
+  throw new DaemonRefusal("CANCELLED", "CANCELLED: the daemon went away while the round ran. See lichen status.");
+}
+
+function readable({ outcome, metrics, seconds, samples, adapter, id }: Round): string {
+  const accuracy = (before?: { accuracy: number } | null, after?: { accuracy: number } | null) =>
+    `${percent(before?.accuracy)} → ${percent(after?.accuracy)}`;
+  return facts([
+    ["round", `${id} ${outcome.tag}`],
+    ["reason", outcome.tag === "failed" ? outcome.message : outcome.tag === "running" ? "" : outcome.explanation],
+    ["samples", `${samples.train} trained on, ${samples.heldOut} held out`],
+    ["held out", accuracy(metrics?.before.heldOut, metrics?.after.heldOut)],
+    ["rehearsal", accuracy(metrics?.before.rehearsal, metrics?.after.rehearsal)],
+    ["adapter", short(adapter)],
+    ["seconds", (seconds ?? 0).toFixed(1)],
+  ]);
+}

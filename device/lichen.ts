@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+import { Command } from "commander";
+import type { AddCommand } from "./cli/command.ts";
+import { addAdapt } from "./cli/commands/adapt.ts";
+import { addAdapters } from "./cli/commands/adapters.ts";
+import { addInfer } from "./cli/commands/infer.ts";
+import { addRollback } from "./cli/commands/rollback.ts";
+import { addSamples } from "./cli/commands/samples.ts";
+import { addStatus } from "./cli/commands/status.ts";
+import { EXIT, exitCodeOf } from "./cli/exit.ts";
+import type { Terminal } from "./cli/terminal.ts";
+import { softwareVersion } from "./cli/version.ts";
+
+const COMMANDS: readonly AddCommand[] = [addStatus, addInfer, addSamples, addAdapt, addAdapters, addRollback];
+
+const terminal: Terminal = { out: process.stdout, notes: process.stderr, env: process.env };
+
+const program = new Command("lichen")
+  .description("Looks after the adapters of this board, and trains them without one.")
+  .version(softwareVersion())
+  .addHelpText("after", "\nExit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 no daemon answers.")
+  // Before the commands are added: they inherit it.
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage));
+for (const add of COMMANDS) add(program, terminal);
+for (const command of program.commands) command.copyInheritedSettings(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = exitCodeOf(error);
+}
