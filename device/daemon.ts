@@ -99,7 +99,7 @@ export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
     softwareVersion: ports.softwareVersion,
     directory: inData("sync"),
     readAdapter: shelf.read,
-    wants: ({ sha256 }) => sha256 !== adapters.serving().adapter() && !shelf.isRefused(sha256),
+    wants: ({ sha256 }) => isNews(sha256),
     receive,
   });
 
@@ -173,6 +173,21 @@ export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
     }
   }
 
+  /** Whether an adapter has never been served or judged here. */
+  function isNews(sha256: string): boolean {
+    const { current, previous } = shelf.state();
+    const judged = rounds.history().some(({ adapter, outcome }) => adapter === sha256 && outcome.tag !== "failed");
+    return sha256 !== current && sha256 !== previous && !judged && !shelf.isRefused(sha256);
+  }
+
+  /** What was trained here and cut off before the fleet heard of it. */
+  async function offerAgain(): Promise<void> {
+    const serving = adapters.serving().adapter();
+    const adapter = serving === null ? undefined : adapters.known(serving);
+    if (adapter?.description.board !== config.device || link?.status().offer?.sha256 === serving) return;
+    await link?.offer(offerOf(adapter));
+  }
+
   const tellState = () => link?.publishState({ adapter: adapters.serving().adapter() });
 
   const problems: Error[] = [];
@@ -204,6 +219,7 @@ export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
       await store.start();
       problems.push(...(await adapters.start()), ...(await rounds.start()));
       await link?.start();
+      await offerAgain();
       tellState();
       for (const source of sources) await source.start(sink);
       running = true;
@@ -212,8 +228,8 @@ export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
     async stop() {
       running = false;
       for (const source of sources) await source.stop();
-      await link?.stop();
       await rounds.stop();
+      await link?.stop();
       await adapters.stop();
       await server.stop();
       log.info("lichend stopped");

@@ -30,7 +30,7 @@ export interface FleetLink {
   offer(offer: Offer): Promise<void>;
   publishState(state: { readonly adapter: string | null }): void;
   publishResult(result: { label: string; confidence: number; adapter: string | null; input: string }): void;
-  status(): object;
+  status(): { readonly offer: { readonly sha256: string } | null };
 }
 
 /** What the link asks of the daemon. */
