@@ -50,6 +50,10 @@ export const ERRORS = {
   NO_SHAPE: ["a value's shape cannot be inferred", "export the model with fixed sizes (only the batch may vary)"],
   NOTHING_TO_TRAIN: ["the method finds nothing to train in this model", "choose another method or other targets"],
   NOT_QUANTIZED: ["the model has no int8 part that this method could adapt", "quantize the model first (QDQ int8)"],
+  PEER_SILENT: [
+    "a device does not send the adapter that it offers",
+    "nothing: it is asked again later, and goes on where it stopped",
+  ],
   REHEARSAL_CORRUPT: ["the rehearsal pack does not fit the model", "make the model package again"],
   ROUND_CRASHED: [
     "the training process ended before its work was done",

@@ -1,0 +1,342 @@
+import { join } from "node:path";
+import type { Logger } from "pino";
+import {
+  type Base,
+  type DeviceState,
+  decode,
+  encode,
+  type Manifest,
+  type Result,
+} from "../../fleet/protocol/messages.ts";
+import {
+  type Address,
+  type Channel,
+  deviceFilter,
+  fleetFilter,
+  parseTopic,
+  topicOf,
+} from "../../fleet/protocol/topics.ts";
+import { errorCode, LichenError } from "../../runtime/errors.ts";
+import { nodeDisk } from "../disk/disk.ts";
+import type { Backoff } from "./backoff.ts";
+import { type Connection, withoutSecrets } from "./connection.ts";
+import { createFetcher, type Transfer } from "./fetch.ts";
+import { createLink, type LinkStatus } from "./link.ts";
+import { createOffers } from "./offers.ts";
+import { createOutbox } from "./outbox.ts";
+import { createPartials } from "./partials.ts";
+import { createResultQueue } from "./results.ts";
+import { createServer } from "./serve.ts";
+
+export type { Manifest } from "../../fleet/protocol/messages.ts";
+export type { Transfer } from "./fetch.ts";
+
+export interface SyncConfig {
+  readonly broker: string;
+  readonly fleet: string;
+  readonly device: string;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly blockBytes: number;
+  /** Offer adapters to the fleet. */
+  readonly publish: boolean;
+  /** Fetch what the fleet offers. */
+  readonly accept: boolean;
+}
+
+export interface SyncPorts {
+  readonly base: Base;
+  readonly softwareVersion: string;
+  /** Bytes of an adapter that this device holds, for peers that ask; undefined when it holds none such. */
+  readAdapter(sha256: string): Promise<Uint8Array | undefined>;
+  /** The device's own judgement of an offer; base and version have been looked at. Must become false once it was received. */
+  wants(manifest: Manifest): boolean;
+  /** A whole adapter whose hash is right. Resolves when it is durably stored and appraised; called again later when it rejects. */
+  receive(bytes: Uint8Array, manifest: Manifest): Promise<void>;
+  /** For partial downloads and the outbox. */
+  readonly directory: string;
+  readonly log: Logger;
+  random(): number;
+  nowMs(): number;
+}
+
+/** What the offering device knows of its adapter; the rest of the manifest is added here. */
+export type Offer = Pick<Manifest, "sha256" | "bytes" | "method" | "accuracy" | "samples" | "parents">;
+
+export interface SyncStatus extends LinkStatus {
+  readonly broker: string;
+  /** What is offered, and whether the broker has taken it during this connection. */
+  readonly offer: { sha256: string; version: number; announced: boolean } | null;
+  readonly transfer: Transfer | null;
+  readonly results: { queued: number; dropped: number };
+  /** Messages that were dropped because they break the protocol. */
+  readonly badMessages: number;
+}
+
+/** The device's part in its fleet. A broker that is not there is no error: everything waits, and says so in `status()`. */
+export interface Sync {
+  /** @throws what the disk throws when the outbox cannot be read */
+  start(): Promise<void>;
+  /** Takes leave, so that the fleet sees this device go; what could not be sent stays in the outbox. */
+  stop(): Promise<void>;
+  /** Durable when it resolves; announced as soon as there is a connection, and again at each later one.  @throws STORAGE_FAILED, BAD_MESSAGE */
+  offer(offer: Offer): Promise<void>;
+  publishState(state: Pick<DeviceState, "adapter">): void;
+  /** Telemetry: while there is no connection the newest `RESULTS` wait in memory, older ones are dropped and counted. */
+  publishResult(result: Omit<Result, "v" | "sequence">): void;
+  status(): SyncStatus;
+}
+
+export interface SyncTiming {
+  readonly connectMs: number;
+  readonly keepaliveSeconds: number;
+  readonly reconnect: Backoff;
+  readonly requestMs: number;
+  readonly hold: Backoff;
+  /** How long a leave-taking may last. */
+  readonly leaveMs: number;
+}
+
+export const TIMING: SyncTiming = {
+  connectMs: 15_000,
+  keepaliveSeconds: 30,
+  reconnect: { firstMs: 1000, mostMs: 60_000 },
+  requestMs: 10_000,
+  hold: { firstMs: 5000, mostMs: 600_000 },
+  leaveMs: 2000,
+};
+
+/** Blocks on their way at once, and results kept while there is no connection. */
+const WINDOW = 16;
+const RESULTS = 1000;
+
+const misplaced = (at: string, found: string, wanted: string) =>
+  new LichenError("BAD_MESSAGE", { at: `${at}: publisher`, found, wanted });
+
+/** @throws BAD_NAME when fleet or device cannot be part of a topic, BAD_MESSAGE when the base cannot be said. */
+export function createSync(config: SyncConfig, ports: SyncPorts, timing: SyncTiming = TIMING): Sync {
+  const { fleet, device } = config;
+  const { log, base } = ports;
+  const offers = createOffers({ device, baseSha256: base.sha256 });
+  const outbox = createOutbox(ports.directory, nodeDisk);
+  const results = createResultQueue(RESULTS);
+  const topics = {
+    state: topicOf({ channel: "state", fleet, device }),
+    adapter: topicOf({ channel: "adapter", fleet, device }),
+    results: topicOf({ channel: "results", fleet, device }),
+  };
+  let adapter: string | null = null;
+  let announced = 0;
+  let badMessages = 0;
+  let draining = false;
+  let stopping = false;
+
+  const state = (status: DeviceState["status"]): Uint8Array =>
+    encode("state", { v: 1, status, base, adapter, software: ports.softwareVersion });
+  // A mistake in the base shows now, not at the first connection.
+  state("offline");
+
+  const link = createLink({
+    options: () => ({
+      broker: config.broker,
+      clientId: `lichen-${fleet}-${device}`,
+      ...(config.username !== undefined && { username: config.username }),
+      ...(config.password !== undefined && { password: config.password }),
+      timeoutMs: timing.connectMs,
+      keepaliveSeconds: timing.keepaliveSeconds,
+      will: { topic: topics.state, payload: state("offline") },
+    }),
+    backoff: timing.reconnect,
+    leaveMs: timing.leaveMs,
+    up: onUp,
+    message: onMessage,
+    down(error) {
+      announced = 0;
+      log.info({ code: error.code, detail: error.message }, "no connection to the broker");
+      fetcher.wake();
+    },
+    random: ports.random,
+    nowMs: ports.nowMs,
+  });
+
+  const server = createServer({
+    fleet,
+    device,
+    readAdapter: ports.readAdapter,
+    connection: link.connection,
+    failed: (error, request) => log.warn({ err: error, peer: request.from }, "a request for blocks was not met"),
+  });
+
+  const fetcher = createFetcher({
+    fleet,
+    device,
+    offers,
+    partials: createPartials(join(ports.directory, "partial")),
+    window: WINDOW,
+    requestMs: timing.requestMs,
+    hold: timing.hold,
+    connection: link.connection,
+    wants: ports.wants,
+    receive: ports.receive,
+    failed: (error, { sha256, publisher }) =>
+      log.warn({ code: errorCode(error), err: error, sha256, publisher }, "an offered adapter could not be had yet"),
+    random: ports.random,
+    nowMs: ports.nowMs,
+  });
+
+  function onUp(connection: Connection): void {
+    log.info({ broker: withoutSecrets(config.broker), protocol: link.status().protocol }, "connected to the broker");
+    const filters = [
+      ...(config.publish ? [deviceFilter(fleet, device, "requests"), fleetFilter(fleet, "adapter")] : []),
+      ...(config.accept
+        ? [
+            deviceFilter(fleet, device, "answers"),
+            deviceFilter(fleet, device, "blocks"),
+            fleetFilter(fleet, "state"),
+            fleetFilter(fleet, "adapter"),
+          ]
+        : []),
+    ];
+    // Heard first, so that an own manifest from before a loss of the disk is known before a new one replaces it.
+    if (filters.length > 0) tried("subscribe", connection.subscribe([...new Set(filters)]));
+    sendState();
+    announce();
+    drainResults();
+    fetcher.wake();
+  }
+
+  /** Whatever comes in, nothing is thrown out: the sender is not here to catch it. */
+  function onMessage(topic: string, payload: Uint8Array): void {
+    const address = parseTopic(topic);
+    // A cleared retained message is empty: it takes something back, and says nothing.
+    if (address === undefined || address.fleet !== fleet || (payload.length === 0 && address.channel !== "blocks"))
+      return;
+    try {
+      HANDLERS[address.channel](address, payload, topic);
+    } catch (error) {
+      badMessages++;
+      log.warn({ code: errorCode(error), detail: String(error), topic }, "a message was dropped");
+    }
+  }
+
+  const HANDLERS: Record<Channel, (address: Address, payload: Uint8Array, topic: string) => void> = {
+    state(address, payload, topic) {
+      const { status } = decode("state", payload, topic);
+      // The Will of a connection that died late can overwrite the state of the one that replaced it.
+      if (address.device !== device) offers.presence(address.device, status);
+      else if (status === "offline" && !stopping) sendState();
+      fetcher.wake();
+    },
+    adapter(address, payload, topic) {
+      const manifest = decode("adapter", payload, topic);
+      if (manifest.publisher !== address.device) throw misplaced(topic, manifest.publisher, address.device);
+      if (address.device === device) {
+        tried(
+          "outbox",
+          outbox.observe(manifest).then((changed) => (changed ? announce() : undefined)),
+        );
+        return;
+      }
+      if (!config.accept) return;
+      const reason = offers.heard(manifest);
+      log.debug({ publisher: manifest.publisher, sha256: manifest.sha256, reason }, "an adapter is offered");
+      fetcher.wake();
+    },
+    results: () => undefined,
+    requests(address, payload, topic) {
+      if (address.device === device && config.publish) server.answer(decode("requests", payload, topic));
+    },
+    answers(address, payload, topic) {
+      if (address.device === device) fetcher.refused(decode("answers", payload, topic));
+    },
+    blocks(address, payload) {
+      if (address.channel === "blocks" && address.device === device)
+        fetcher.block(address.blob, address.index, payload);
+    },
+  };
+
+  function sendState(): void {
+    const connection = link.connection();
+    if (connection) tried("state", connection.publish(topics.state, state("online"), true));
+  }
+
+  function announce(): void {
+    const manifest = outbox.manifest();
+    const connection = link.connection();
+    if (!config.publish || manifest === null || connection === undefined) return;
+    const sent = connection.publish(topics.adapter, encode("adapter", manifest), true).then(() => {
+      if (link.connection() === connection) announced = manifest.version;
+    });
+    tried("manifest", sent);
+  }
+
+  function drainResults(): void {
+    if (draining) return;
+    draining = true;
+    tried(
+      "results",
+      drain().finally(() => {
+        draining = false;
+      }),
+    );
+  }
+
+  async function drain(): Promise<void> {
+    for (;;) {
+      const result = results.first();
+      const connection = link.connection();
+      if (result === undefined || connection === undefined) return;
+      await connection.publish(topics.results, encode("results", result), false);
+      results.remove(result);
+    }
+  }
+
+  /** What fails with the connection is done again at the next one. */
+  function tried(what: string, work: Promise<unknown>): void {
+    work.catch((error) => log.debug({ what, code: errorCode(error), detail: String(error) }, "not done yet"));
+  }
+
+  return {
+    async start() {
+      stopping = false;
+      for (const damage of await outbox.start()) log.error({ code: damage.code, detail: damage.message }, "outbox");
+      if (config.accept) fetcher.start();
+      link.start();
+    },
+    async stop() {
+      stopping = true;
+      await fetcher.stop();
+      await link.stop((connection) => connection.publish(topics.state, state("offline"), true));
+      await server.stop();
+    },
+    async offer(offer) {
+      if (!config.publish) return;
+      const { blockBytes } = config;
+      await outbox.put({ ...offer, v: 1, publisher: device, blockBytes, base });
+      announce();
+    },
+    publishState(reported) {
+      adapter = reported.adapter;
+      sendState();
+    },
+    publishResult(result) {
+      results.push(result);
+      drainResults();
+    },
+    status() {
+      const manifest = outbox.manifest();
+      return {
+        broker: withoutSecrets(config.broker),
+        ...link.status(),
+        offer: manifest && {
+          sha256: manifest.sha256,
+          version: manifest.version,
+          announced: announced === manifest.version,
+        },
+        transfer: fetcher.transfer(),
+        results: results.status(),
+        badMessages,
+      };
+    },
+  };
+}
