@@ -1,13 +1,13 @@
 import { expect, it } from "vitest";
 import { openSession, type Tensors } from "../../../runtime/execute/session.ts";
 import { asModel, GraphBuilder } from "../../../runtime/onnx/builder.ts";
-import { scalar, sliceRows, tensor } from "../../../runtime/onnx/tensor.ts";
+import { float32, scalar, sliceRows, tensor } from "../../../runtime/onnx/tensor.ts";
 import { OPTIMIZERS, type OptimizerName } from "../../../runtime/optimizers/index.ts";
 import { referenceValue, relativeError } from "../gradients/case.ts";
 
 const row = (name: string, at: number) => {
   const { data } = sliceRows(referenceValue(name), at, at + 1);
-  return tensor("float32", [6], data as Float32Array);
+  return float32([6], data as Float32Array);
 };
 
 it.each(Object.keys(OPTIMIZERS) as OptimizerName[])("%s takes PyTorch's steps", async (name) => {
