@@ -29,6 +29,9 @@ export const WEIGHT_LIMITS = { reduced: 64, full: 127 } as const;
 /** Biases stay below this, so that bias and products together fit into int32. */
 const BIAS_LIMIT = 2 ** 30;
 
+/** For channels without weights, or next to none: neither it nor its product with an activation's scale underflows. */
+const SMALLEST_SCALE = 2 ** -60;
+
 /** The finest scale that holds the range; zero is exactly representable, since padding is zero. @see Jacob et al. 2018, §2.1 */
 export function activationScale({ min, max }: Range): ActivationScale {
   const low = Math.min(min, 0);
@@ -59,10 +62,8 @@ export function quantizeWeight(
     const channel = channelOf(index);
     largest[channel] = Math.max(largest[channel]!, Math.abs(value));
   });
-  // A channel without weights and bias needs no scale; 1 is as good as any.
-  const weightScale = Float32Array.from(
-    largest,
-    (value, channel) => Math.max(value / limit, Math.abs(bias[channel]!) / xScale / BIAS_LIMIT) || 1,
+  const weightScale = Float32Array.from(largest, (value, channel) =>
+    Math.max(value / limit, Math.abs(bias[channel]!) / xScale / BIAS_LIMIT, SMALLEST_SCALE),
   );
   const biasScale = weightScale.map((scale) => Math.fround(Math.fround(xScale) * scale));
   return {

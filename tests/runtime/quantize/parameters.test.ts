@@ -66,6 +66,12 @@ describe("a quantized weight", () => {
     );
   });
 
+  it("of weights too small for float32 scales is zero, and usable", () => {
+    const q = quantizeWeight(float32([1, 2], [1.4e-45, 0]), 0, [0], 1e-4, 64);
+    expect([...q.weight.data, ...q.bias.data]).toEqual([0, 0, 0]);
+    expect(Number(q.biasScale.data[0])).toBeGreaterThan(0);
+  });
+
   it("keeps the bias of a channel whose weights are all zero", () => {
     const q = quantizeWeight(float32([2, 1], [0, 1]), 0, [3, 0], 0.5, 64);
     expect(Number(q.bias.data[0]) * Number(q.biasScale.data[0])).toBeCloseTo(3, 6);
