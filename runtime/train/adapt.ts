@@ -51,11 +51,11 @@ export interface TrainingOptions {
 }
 
 export const DEFAULT_TRAINING: TrainingOptions = {
-  epochs: 30,
+  epochs: 15,
   batch: 16,
-  learningRate: 0.01,
+  learningRate: 0.003,
   optimizer: "adam",
-  labelSmoothing: 0.05,
+  labelSmoothing: 0,
   gradientNorm: 5,
   patience: 8,
   holdOut: 0.2,
