@@ -3,7 +3,9 @@ import { Command } from "commander";
 import type { AddCommand } from "./cli/command.ts";
 import { addAdapt } from "./cli/commands/adapt.ts";
 import { addAdapters } from "./cli/commands/adapters.ts";
+import { addEval } from "./cli/commands/eval.ts";
 import { addInfer } from "./cli/commands/infer.ts";
+import { addMerge } from "./cli/commands/merge.ts";
 import { addRollback } from "./cli/commands/rollback.ts";
 import { addSamples } from "./cli/commands/samples.ts";
 import { addStatus } from "./cli/commands/status.ts";
@@ -11,7 +13,16 @@ import { EXIT, exitCodeOf } from "./cli/exit.ts";
 import type { Terminal } from "./cli/terminal.ts";
 import { softwareVersion } from "./cli/version.ts";
 
-const COMMANDS: readonly AddCommand[] = [addStatus, addInfer, addSamples, addAdapt, addAdapters, addRollback];
+const COMMANDS: readonly AddCommand[] = [
+  addStatus,
+  addInfer,
+  addSamples,
+  addAdapt,
+  addAdapters,
+  addRollback,
+  addEval,
+  addMerge,
+];
 
 const terminal: Terminal = { out: process.stdout, notes: process.stderr, env: process.env };
 
