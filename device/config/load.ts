@@ -25,7 +25,12 @@ export function parseConfig(text: string, file: string): Config {
   }
   const value: unknown = document.contents === null ? {} : document.toJS({ maxAliasCount: 0 });
   const parsed = configSchema.safeParse(value);
-  if (!parsed.success) throw badField(parsed.error.issues[0]!, file, document, lines, value);
+  if (!parsed.success) {
+    // A mistyped key first: the missing one is often its other half.
+    const { issues } = parsed.error;
+    const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]!;
+    throw badField(issue, file, document, lines, value);
+  }
   const base = dirname(file);
   const { watch, ...config } = parsed.data;
   const data = resolve(base, config.data);
@@ -54,7 +59,11 @@ function badField(issue: Issue, file: string, document: Document, lines: LineCou
       wanted: suggestion === undefined ? `one of ${known.join(", ")}` : `${suggestion}, perhaps`,
     });
   }
-  return new LichenError("BAD_CONFIG", { at, found: describe(valueAt(value, path)), wanted: issue.message });
+  return new LichenError("BAD_CONFIG", {
+    at,
+    found: describe(valueAt(value, path)),
+    wanted: issue.message.replace(/^Invalid input: expected /, "").replace(/, received .*/, ""),
+  });
 }
 
 /** The line of the deepest part of a path that stands in the file. */

@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { loadConfig, parseConfig } from "../../../device/config/load.ts";
+import { LichenError } from "../../../runtime/errors.ts";
+import { temporaryFolder } from "../fixtures.ts";
+
+const refusal = (text: string) => {
+  try {
+    parseConfig(text, "/etc/lichen/board.yaml");
+  } catch (error) {
+    if (error instanceof LichenError) return error;
+  }
+  throw new Error("it was accepted");
+};
+
+test("paths are relative to the file, spaces and all, and defaults are filled in", () => {
+  const config = parseConfig("model: ../my models/digits\nwatch: {folder: in}", "/etc/my board/lichen.yaml");
+  expect(config.model).toBe("/etc/my models/digits");
+  expect(config.watch).toMatchObject({ folder: "/etc/my board/in", stableMs: 300 });
+  expect(config.socket).toBe("/etc/my board/data/lichend.sock");
+  expect(config.training.method).toBe("head+bias");
+  expect(config.mqtt).toBeUndefined();
+});
+
+test.each([
+  [
+    "an unknown key, with the line and the nearest known one",
+    "model: m\ntraining:\n  epoch: 3\n",
+    "board.yaml:3: training.epoch; found an unknown key; wanted epochs",
+  ],
+  [
+    "an unknown key before what it leaves missing",
+    "modl: m\n",
+    "board.yaml:1: modl; found an unknown key; wanted model",
+  ],
+  [
+    "an unknown key that is near nothing",
+    "model: m\nsamples: {zzz: 1}\n",
+    "samples.zzz; found an unknown key; wanted one of maxBytes",
+  ],
+  [
+    "a wrong type",
+    "model: m\ntraining: {epochs: many}\n",
+    'board.yaml:2: training.epochs; found "many"; wanted number',
+  ],
+  ["a missing key", "device: a\n", "model; found nothing; wanted string"],
+  ["a broker that is no address", "model: m\nmqtt:\n  broker: over there\n  fleet: f\n", "board.yaml:3: mqtt.broker"],
+  ["a name that cannot stand in a topic", "model: m\ndevice: a/b\n", 'device; found "a/b"'],
+  ["broken YAML", "model: [\n", "board.yaml:"],
+  ["a list instead of keys", "- model\n", "the whole file"],
+])("refuses %s", (_, text, wanted) => {
+  const error = refusal(text);
+  expect(error.code).toBe("BAD_CONFIG");
+  expect(error.message).toContain(wanted);
+});
+
+test("a file that is not there is refused by name", async () => {
+  const path = join(await temporaryFolder(), "none.yaml");
+  await expect(loadConfig(path)).rejects.toMatchObject({ code: "BAD_CONFIG", details: { at: path, found: "ENOENT" } });
+});
+
+test("any text gives a configuration or a BAD_CONFIG", () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+      try {
+        parseConfig(text, "/x.yaml");
+      } catch (error) {
+        expect(error).toMatchObject({ code: "BAD_CONFIG" });
+      }
+    }),
+  );
+});
