@@ -1,0 +1,26 @@
+/**
+ * The figures of the README, measured: `npm run bench [name …] [-- --threads N]`.
+ * Ratios come from one run, turn by turn, since machines differ and are never quite idle.
+ */
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { benchAdaptation } from "./adaptation.ts";
+import { benchServing } from "./serving.ts";
+
+const BENCHES: Readonly<Record<string, (threads: number) => Promise<string>>> = {
+  adaptation: benchAdaptation,
+  serving: benchServing,
+};
+
+const { values, positionals } = parseArgs({
+  options: { threads: { type: "string", default: "2" } },
+  allowPositionals: true,
+});
+const threads = Number(values.threads);
+const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
+process.stdout.write(`Node ${process.version}, ${process.arch}, ${availableParallelism()} cores, ${threads} threads\n`);
+for (const name of names) {
+  const bench = BENCHES[name];
+  if (!bench) throw new Error(`no bench ${name}: choose from ${Object.keys(BENCHES).join(", ")}`);
+  process.stdout.write(`\n### ${name}\n\n${await bench(threads)}\n`);
+}
