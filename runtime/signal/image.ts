@@ -1,4 +1,3 @@
-import sharp from "sharp";
 import { LichenError } from "../errors.ts";
 import { type Tensor, tensor } from "../onnx/tensor.ts";
 import type { Preprocessing } from "../package/card.ts";
@@ -27,6 +26,8 @@ export async function imageFeatures(p: Image, file: Uint8Array, at: string): Pro
 
 /** @returns [height, width, channels], 0 to 255 */
 async function decode({ width, height, channels }: Image, file: Uint8Array, at: string): Promise<Uint8Array> {
+  // Loaded when the first picture comes: a board that only listens is spared the library's memory.
+  const { default: sharp } = await import("sharp");
   try {
     const upright = sharp(file, { failOn: "truncated", limitInputPixels: MAX_PIXELS }).autoOrient();
     const covered = upright.flatten({ background: "#000" }).resize(width, height, { fit: "cover", position: "centre" });
