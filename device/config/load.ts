@@ -23,7 +23,7 @@ export function parseConfig(text: string, file: string): Config {
   if (syntax !== undefined) {
     throw new LichenError("BAD_CONFIG", { at: `${file}:${lines.linePos(syntax.pos[0]).line}`, found: syntax.message });
   }
-  const value: unknown = document.contents === null ? {} : document.toJS({ maxAliasCount: 0 });
+  const value = plainValue(document, file);
   const parsed = configSchema.safeParse(value);
   if (!parsed.success) {
     // A mistyped key first: the missing one is often its other half.
@@ -41,6 +41,14 @@ export function parseConfig(text: string, file: string): Config {
     socket: config.socket === undefined ? join(data, "lichend.sock") : resolve(base, config.socket),
     ...(watch && { watch: { ...watch, folder: resolve(base, watch.folder) } }),
   };
+}
+
+function plainValue(document: Document, file: string): unknown {
+  try {
+    return document.contents === null ? {} : document.toJS();
+  } catch (cause) {
+    throw new LichenError("BAD_CONFIG", { at: file, found: `${cause}`, cause });
+  }
 }
 
 type Issue = z.core.$ZodIssue;

@@ -61,8 +61,9 @@ export const childProcessJobs =
       child.on("message", (raw) => {
         if (settled) return;
         heard();
-        const message = messageSchema.parse(raw);
-        (reactions[message.tag] as (message: TrainerMessage) => void)(message);
+        const message = messageSchema.safeParse(raw);
+        if (message.success) (reactions[message.data.tag] as (message: TrainerMessage) => void)(message.data);
+        else fail(new LichenError("ROUND_CRASHED", { at: `${job.kind} job`, found: "a message that makes no sense" }));
       });
       child.on("error", (cause) =>
         fail(new LichenError("ROUND_CRASHED", { at: trainer, found: cause.message, cause })),

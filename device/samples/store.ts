@@ -65,7 +65,11 @@ export function createSampleStore({ directory, labels, maxBytes, disk, log }: Sa
     const path = pathOf(sha256, label, extension);
     if (known !== undefined) {
       // A rename, so that at no instant the sample has two labels or none.
-      await moveDurably(disk, known.path, path);
+      await moveDurably(disk, known.path, path).catch(async (error) => {
+        // The rename may have happened and only its fsync failed: memory follows the disk.
+        if (await disk.facts(path).catch(() => undefined)) samples.set(sha256, { ...known, label, path });
+        throw error;
+      });
       samples.set(sha256, { ...known, label, path });
       log.info({ sha256, from: known.label, to: label }, "sample relabelled: the newest label wins");
       return "relabelled";

@@ -20,21 +20,27 @@ export interface DyingDisk {
   died(): boolean;
 }
 
-const CHANGES = ["makeFolder", "write", "sync", "rename", "remove"] as const satisfies readonly (keyof Disk)[];
-
 /** A disk that fails at its `step`-th change and at every one after: a power cut, or a card that went read-only. */
 export function dyingDisk(disk: Disk, step: number): DyingDisk {
   let steps = 0;
-  const dying = { ...disk };
-  for (const change of CHANGES) {
-    dying[change] = async (...parameters: [string, never] & [string, Uint8Array]) => {
-      steps++;
+  /** The disk to act on, unless the power goes with this step. */
+  const alive = (): Disk => {
+    steps++;
+    if (steps >= step) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+    return disk;
+  };
+  const dying: Disk = {
+    ...disk,
+    makeFolder: async (path) => alive().makeFolder(path),
+    sync: async (path) => alive().sync(path),
+    rename: async (from, to) => alive().rename(from, to),
+    remove: async (path) => alive().remove(path),
+    async write(path, bytes) {
       // A write that is cut short leaves a part of the file.
-      if (steps === step && change === "write") await disk.write(parameters[0], parameters[1].slice(0, 3));
-      if (steps >= step) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
-      await disk[change](...parameters);
-    };
-  }
+      if (steps + 1 === step) await disk.write(path, bytes.slice(0, 3));
+      await alive().write(path, bytes);
+    },
+  };
   return { disk: dying, died: () => steps >= step };
 }
 

@@ -41,7 +41,11 @@ interface Board {
 }
 
 /** What every broker must make possible. */
-export function syncContract(name: string, start: (options: { port: number }) => Promise<BrokerDriver>): void {
+export function syncContract(
+  name: string,
+  start: (options: { port: number }) => Promise<BrokerDriver>,
+  protocol: "3.1.1" | "5",
+): void {
   describe(`sync over ${name}`, () => {
     let broker: BrokerDriver;
     let folder: string;
@@ -86,7 +90,7 @@ export function syncContract(name: string, start: (options: { port: number }) =>
             received.push(manifest);
           },
           directory: join(folder, device),
-          log: pino({ level: process.env.DEBUG_LOG ?? "silent" }),
+          log: pino({ level: "silent" }),
           random: Math.random,
           nowMs: Date.now,
           ...ports,
@@ -113,6 +117,12 @@ export function syncContract(name: string, start: (options: { port: number }) =>
     const connected = ({ sync }: Board) => vi.waitFor(() => expect(sync.status().connected).toBe(true), ARRIVAL);
     const holds = ({ shelf }: Board, { sha256 }: Offer, bytes: Uint8Array) =>
       vi.waitFor(() => expect(sha256Of(shelf.get(sha256) ?? new Uint8Array())).toBe(sha256Of(bytes)), ARRIVAL);
+
+    test(`a connection speaks MQTT ${protocol}, the newest that the broker knows`, async () => {
+      const a = await started("a");
+      await connected(a);
+      expect(a.sync.status()).toMatchObject({ protocol, broker: broker.url });
+    });
 
     test("an offered adapter arrives whole at another device, with its manifest", async () => {
       const a = await started("a");
@@ -373,7 +383,7 @@ export function syncContract(name: string, start: (options: { port: number }) =>
 }
 
 function adapterOf(bytes: number): [bytes: Uint8Array, offer: Offer] {
-  const content = randomBytes(bytes);
+  const content = new Uint8Array(randomBytes(bytes));
   return [
     content,
     {

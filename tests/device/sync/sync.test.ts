@@ -1,4 +1,4 @@
 import { startBroker } from "../../../scripts/broker.ts";
 import { syncContract } from "./contract.ts";
 
-syncContract("the embedded broker", startBroker);
+syncContract("the embedded broker", startBroker, "3.1.1");
