@@ -305,9 +305,9 @@ export function createSync(config: SyncConfig, ports: SyncPorts, timing: SyncTim
     },
     async stop() {
       stopping = true;
+      server.stop();
       await fetcher.stop();
       await link.stop((connection) => connection.publish(topics.state, state("offline"), true));
-      await server.stop();
     },
     async offer(offer) {
       if (!config.publish) return;

@@ -14,7 +14,8 @@ export interface ServePorts {
 /** Sends blocks to whoever asks: no state of a transfer lives here, so a restart costs nothing. */
 export interface Server {
   answer(request: BlockRequest): void;
-  stop(): Promise<void>;
+  /** What is under way is let go: whoever asked will ask again. */
+  stop(): void;
 }
 
 /** So many requests may wait; those beyond are dropped, and asked again by whoever still wants them. */
@@ -32,6 +33,7 @@ export function createServer(ports: ServePorts): Server {
     // A request of a connection that is gone is asked again.
     if (connection === undefined) return;
     const blob = await ports.readAdapter(sha256);
+    if (stopped) return;
     const blocks = request.blocks.flatMap((index) => {
       const block = blob && cutBlock(blob, blockBytes, index);
       return block === undefined ? [] : [{ index, block }];
@@ -62,9 +64,8 @@ export function createServer(ports: ServePorts): Server {
         .catch((error) => ports.failed(error, request))
         .finally(() => waiting--);
     },
-    async stop() {
+    stop() {
       stopped = true;
-      await last;
     },
   };
 }
