@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { errorCode, LichenError } from "../../runtime/errors.ts";
 import type { Adapter, GatePolicy } from "../../runtime/index.ts";
@@ -148,6 +149,8 @@ export function createRounds(options: RoundsOptions): Rounds {
     const { candidate, model, threads, gate } = options.job;
     const samples = judges(options.samples(), roles);
     const incumbent = options.incumbentPath();
+    // A board that never trained has no such folder yet.
+    await disk.makeFolder(dirname(candidate));
     await writeDurably(disk, candidate, adapter.bytes);
     const counts = { train: 0, heldOut: samples.length };
     return round({ kind: "appraise", trigger: "fleet", samples: counts }, () => {}, {

@@ -43,7 +43,7 @@ export function gate(before: Metrics, after: Metrics, origin: Origin, policy: Ga
     return after.rehearsal ? decide(true, "REHEARSAL_ONLY", found) : decide(false, "NO_EVIDENCE", found);
   }
   const gained = gains(before.heldOut, after.heldOut);
-  return decide(gained, gained ? "GAIN" : "NO_GAIN", change(before.heldOut, after.heldOut));
+  return decide(gained, gained ? "GAIN" : "NO_GAIN", `held out: ${change(before.heldOut, after.heldOut)}`);
 }
 
 const decide = (accepted: boolean, reason: GateReason, facts: string): GateDecision => ({
