@@ -16,6 +16,7 @@ export async function startBroker({ port }: { port: number }): Promise<Broker> {
   const open = new Set<Socket>();
   const past = { received: 0, sent: 0 };
   const server = createServer((socket) => {
+    socket.setNoDelay(true);
     open.add(socket);
     socket.on("close", () => {
       open.delete(socket);

@@ -252,18 +252,12 @@ export function syncContract(
     test("blocks of foreign lengths and numbers are dropped", async () => {
       const [bytes, offer] = adapterOf(64 * 5);
       const a = await started("a");
-      let release: (bytes: Uint8Array) => void = () => undefined;
+      let release: () => void = () => undefined;
+      const ready = new Promise<Uint8Array>((resolve) => {
+        release = () => resolve(bytes);
+      });
       const b = await started("b");
-      const slow = await started(
-        "slow",
-        {},
-        {
-          readAdapter: () =>
-            new Promise((resolve) => {
-              release = resolve;
-            }),
-        },
-      );
+      const slow = await started("slow", {}, { readAdapter: () => ready });
       await slow.sync.offer(offer);
       await vi.waitFor(() => expect(b.sync.status().transfer?.publisher).toBe("slow"), ARRIVAL);
       const spy = await observer();
@@ -280,7 +274,7 @@ export function syncContract(
       }
       await vi.waitFor(() => expect(b.sync.status().badMessages).toBe(4), ARRIVAL);
       expect(b.sync.status().transfer?.received).toBe(0);
-      release(bytes);
+      release();
       await vi.waitFor(() => expect(b.received).toHaveLength(1), ARRIVAL);
       expect(a.sync.status().connected).toBe(true);
     });
