@@ -104,7 +104,7 @@ export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
   });
 
   const sources: readonly Source[] = [
-    ...(config.watch === undefined ? [] : [folderSource({ ...config.watch, labels, retryMs: 10_000, disk, log })]),
+    ...(config.watch === undefined ? [] : [folderSource({ ...config.watch, labels, sweepMs: 5000, disk, clock, log })]),
   ];
 
   const sink: Sink = {

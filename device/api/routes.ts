@@ -83,8 +83,10 @@ async function infer(board: Board, c: Context): Promise<InferAnswer> {
 /** A stream of events, one a line. What refuses the round before it began is an ordinary error. */
 async function adapt(board: Board, c: Context): Promise<Response> {
   const events: RoundEvent[] = [];
+  let isUnderWay = false;
   let wake = () => {};
   const tell = (event: RoundEvent) => {
+    isUnderWay = true;
     events.push(event);
     wake();
   };
@@ -96,7 +98,7 @@ async function adapt(board: Board, c: Context): Promise<Response> {
     .then(
       (round) => tell({ schema: EVENT, tag: "done", round }),
       (error) => {
-        if (events.length === 0) throw error;
+        if (!isUnderWay) throw error;
         tell({ schema: EVENT, tag: "failed", error: problem(error) });
       },
     );

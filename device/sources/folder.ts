@@ -3,6 +3,7 @@ import { basename, extname, join, relative, sep } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import type { Logger } from "pino";
 import { LichenError } from "../../runtime/errors.ts";
+import type { Clock } from "../clock.ts";
 import { type Disk, isMissing } from "../disk/disk.ts";
 import { moveDurably, writeDurably } from "../disk/durable.ts";
 import { labelFolder, RESERVED } from "../samples/label-folder.ts";
@@ -14,9 +15,10 @@ export interface FolderSourceOptions {
   /** A file counts as complete when it has not grown for so long. */
   readonly stableMs: number;
   readonly keepDone: number;
-  /** A file that the disk kept us from taking is tried again after so long. */
-  readonly retryMs: number;
+  /** How often the folder is looked through, for files that the disk kept us from taking or that no event told of. */
+  readonly sweepMs: number;
   readonly disk: Disk;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -30,7 +32,8 @@ export function folderSource(options: FolderSourceOptions): Source {
   const labelOf = new Map(labels.map((label) => [labelFolder(label), label]));
   const place = (name: keyof typeof RESERVED) => join(folder, RESERVED[name]);
   const counts = { accepted: 0, inferred: 0, rejected: 0 };
-  const retries = new Map<string, NodeJS.Timeout>();
+  let seen = new Map<string, string>();
+  let callOff = () => {};
   let watcher: FSWatcher | undefined;
   let inHand: Promise<void> = Promise.resolve();
 
@@ -44,11 +47,6 @@ export function folderSource(options: FolderSourceOptions): Source {
     } catch (error) {
       if (isMissing(error)) return;
       log.warn({ err: error, path }, "file left where it is, and tried again later");
-      clearTimeout(retries.get(path));
-      retries.set(
-        path,
-        setTimeout(() => enqueue(path, sink), options.retryMs),
-      );
     }
   }
 
@@ -80,6 +78,21 @@ export function folderSource(options: FolderSourceOptions): Source {
     }
   }
 
+  /** Takes what lies there unchanged since the last sweep: a name that comes back quickly makes no event. */
+  async function sweep(sink: Sink): Promise<void> {
+    const now = new Map<string, string>();
+    for (const name of [RESERVED.inbox, ...labelOf.keys()]) {
+      for (const file of await disk.list(join(folder, name)).catch(() => [])) {
+        const path = join(folder, name, file);
+        const print = UNFINISHED.test(file) ? undefined : await fingerprint(path).catch(() => undefined);
+        if (print === undefined) continue;
+        now.set(path, print);
+        if (seen.get(path) === print) await take(path, sink);
+      }
+    }
+    seen = now;
+  }
+
   /** Moves a file to its last place, under a free name, with what is to be known about it beside it. */
   async function settle(path: string, target: string, ending: string, note: object): Promise<void> {
     const taken = new Set(await disk.list(target));
@@ -107,20 +120,24 @@ export function folderSource(options: FolderSourceOptions): Source {
       for (const name of [...labelOf.keys(), ...Object.values(RESERVED)]) await disk.makeFolder(join(folder, name));
       watcher = watch(folder, {
         depth: 1,
-        // Hidden and temporary names are files still being written, by whoever writes them.
-        ignored: (path) =>
-          path !== folder && (/^\.|\.(tmp|part)$/.test(basename(path)) || isSettled(relative(folder, path))),
+        ignored: (path) => path !== folder && (UNFINISHED.test(basename(path)) || isSettled(relative(folder, path))),
         awaitWriteFinish: { stabilityThreshold: options.stableMs, pollInterval: Math.max(20, options.stableMs / 4) },
       });
       watcher.on("add", (path) => enqueue(path, sink));
+      watcher.on("change", (path) => enqueue(path, sink));
       watcher.on("error", (error) => log.error({ err: error }, "the folder cannot be watched"));
       await new Promise<void>((ready) => watcher?.once("ready", ready));
+      const sweepAgain = () => {
+        callOff = options.clock.after(options.sweepMs, () => {
+          inHand = inHand.then(() => sweep(sink)).finally(() => watcher && sweepAgain());
+        });
+      };
+      sweepAgain();
     },
     async stop() {
       const stopping = watcher;
       watcher = undefined;
-      for (const timer of retries.values()) clearTimeout(timer);
-      retries.clear();
+      callOff();
       await stopping?.close();
       await inHand;
     },
@@ -132,6 +149,9 @@ export function folderSource(options: FolderSourceOptions): Source {
 export const isRefusal = (error: unknown): error is LichenError =>
   error instanceof LichenError && error.code !== "STORAGE_FAILED" && error.code !== "CANCELLED";
 
+/** Hidden and temporary names are files still being written, by whoever writes them. */
+const UNFINISHED = /^\.|\.(tmp|part)$/;
+
 const isSettled = (path: string): boolean =>
   [RESERVED.done, RESERVED.rejected].some((name) => path.split(sep)[0] === name);
 
@@ -140,7 +160,9 @@ const unknownClass = (found: string, at: string, labels: readonly string[]) =>
 
 /** Changes whenever the file under a name is another, or has been written again. */
 async function fingerprint(path: string): Promise<string> {
-  const { ino, size, mtimeMs } = await stat(path);
+  const found = await stat(path);
+  if (!found.isFile()) throw new LichenError("BAD_SAMPLE", { at: path, wanted: "a file" });
+  const { ino, size, mtimeMs } = found;
   return `${ino}:${size}:${mtimeMs}`;
 }
 
