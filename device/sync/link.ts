@@ -24,7 +24,7 @@ export interface LinkPorts {
 
 export interface LinkStatus {
   readonly connected: boolean;
-  /** Since when it is so. */
+  /** Since when it is so, on the clock of `nowMs`. */
   readonly sinceMs: number;
   readonly protocol: "3.1.1" | "5" | null;
   /** Failed attempts in a row. */
