@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type DeviceState, decode, encode } from "../../fleet/protocol/messages.ts";
+import { type DeviceState, decode, encode, type Result } from "../../fleet/protocol/messages.ts";
 import {
   type Address,
   type Channel,
@@ -99,7 +99,14 @@ export function createSync(config: SyncConfig, ports: SyncPorts, timing: SyncTim
     requestMs: timing.requestMs,
     hold: timing.hold,
     connection: link.connection,
-    wants: ports.wants,
+    wants(manifest) {
+      try {
+        return ports.wants(manifest);
+      } catch (error) {
+        log.error({ err: error, sha256: manifest.sha256 }, "an offer could not be judged");
+        return false;
+      }
+    },
     receive: ports.receive,
     failed: (error, { sha256, publisher }) =>
       log.warn({ code: errorCode(error), err: error, sha256, publisher }, "an offered adapter could not be had yet"),
@@ -209,8 +216,19 @@ export function createSync(config: SyncConfig, ports: SyncPorts, timing: SyncTim
       const result = results.first();
       const connection = link.connection();
       if (result === undefined || connection === undefined) return;
-      await connection.publish(topics.results, encode("results", result), false);
+      const payload = sayable(result);
+      if (payload !== undefined) await connection.publish(topics.results, payload, false);
       results.remove(result);
+    }
+  }
+
+  /** One that cannot be said, such as a label that is too long, must not block those behind it. */
+  function sayable(result: Result): Uint8Array | undefined {
+    try {
+      return encode("results", result);
+    } catch (error) {
+      log.warn({ code: errorCode(error), detail: String(error) }, "a result was not published");
+      return undefined;
     }
   }
 
@@ -243,7 +261,8 @@ export function createSync(config: SyncConfig, ports: SyncPorts, timing: SyncTim
       sendState();
     },
     publishResult(result) {
-      results.push(result);
+      // A softmax in float32 may end a rounding step above one.
+      results.push({ ...result, confidence: Math.min(1, result.confidence) });
       drainResults();
     },
     status() {

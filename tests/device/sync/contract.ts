@@ -177,7 +177,7 @@ export function syncContract(
       await holds(await started("b"), offer, bytes);
     });
 
-    test("a broker that dies in mid-transfer costs no block twice", async () => {
+    test("a broker that dies in mid-transfer delays the adapter and no more", async () => {
       const { port } = broker;
       const [bytes, offer] = adapterOf(64 * 400);
       const a = await started("a");
@@ -305,6 +305,22 @@ export function syncContract(
       expect(b.received.map(({ sha256 }) => sha256)).toEqual([fitting.sha256]);
     });
 
+    test("an offer that the device cannot judge is left alone, and the others go on", async () => {
+      const [, odd] = adapterOf(100);
+      const [bytes, offer] = adapterOf(100);
+      const wants = vi.fn(({ sha256 }: Manifest) => {
+        if (sha256 === odd.sha256) throw new Error("unforeseen");
+        return sha256 === offer.sha256;
+      });
+      const b = await started("b", {}, { wants });
+      await (await started("x")).sync.offer(odd);
+      await vi.waitFor(() => expect(wants).toHaveBeenCalled(), ARRIVAL);
+      const a = await started("a");
+      a.shelf.set(offer.sha256, bytes);
+      await a.sync.offer(offer);
+      await holds(b, offer, bytes);
+    });
+
     test("garbage on every topic is dropped and counted, and the next adapter still arrives", async () => {
       const b = await started("b");
       await connected(b);
@@ -349,13 +365,14 @@ export function syncContract(
       await seen({ status: "offline" });
     });
 
-    test("results reach the fleet in their order", async () => {
+    test("results reach the fleet in their order, past one that cannot be said", async () => {
       const spy = await observer();
       const labels: string[] = [];
       spy.on("message", (_topic, payload) => labels.push(JSON.parse(payload.toString()).label));
       await spy.subscribeAsync(topicOf({ channel: "results", fleet: FLEET, device: "a" }), { qos: 1 });
       const a = await started("a");
-      for (const label of ["one", "two", "three"]) a.sync.publishResult({ label, confidence: 1, adapter: null });
+      for (const label of ["one", "x".repeat(201), "two", "three"])
+        a.sync.publishResult({ label, confidence: 1, adapter: null });
       await vi.waitFor(() => expect(labels).toEqual(["one", "two", "three"]), ARRIVAL);
     });
 
