@@ -1,5 +1,4 @@
 import { type IncomingMessage, request } from "node:http";
-import { createInterface } from "node:readline";
 import type { z } from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { errorSchema } from "../api/schemas.ts";
@@ -35,8 +34,7 @@ export function createClient(socket: string): Client {
     get: async (path, schema) => schema.parse(parseJson(await text(await call("GET", path)))),
     post: async (path, schema, body) => schema.parse(parseJson(await text(await call("POST", path, body)))),
     async *follow(path, schema) {
-      for await (const line of createInterface({ input: await call("POST", path) }))
-        yield schema.parse(parseJson(line));
+      for await (const line of lines(await call("POST", path), socket)) yield schema.parse(parseJson(line));
     },
   };
 }
@@ -55,6 +53,20 @@ function send(
     );
     outgoing.end(body);
   });
+}
+
+/** @throws DAEMON_NOT_REACHABLE when the daemon goes away before its answer is whole */
+async function* lines(response: IncomingMessage, socket: string): AsyncIterable<string> {
+  let rest = "";
+  try {
+    for await (const chunk of response.setEncoding("utf8")) {
+      const parts = `${rest}${chunk}`.split("\n");
+      rest = parts.pop()!;
+      yield* parts;
+    }
+  } catch (cause) {
+    throw new LichenError("DAEMON_NOT_REACHABLE", { at: socket, found: "it went away in mid-answer", cause });
+  }
 }
 
 async function text(response: IncomingMessage): Promise<string> {

@@ -1,3 +1,4 @@
+import { LichenError } from "../../../runtime/errors.ts";
 import { type RoundEvent, roundEventSchema } from "../../api/schemas.ts";
 import type { Round } from "../../rounds/record.ts";
 import { DaemonRefusal } from "../client.ts";
@@ -38,7 +39,10 @@ async function lastRound(
     if (event.tag === "failed") throw new DaemonRefusal(event.error.code, event.error.message);
     onProgress(event.progress);
   }
-  throw new DaemonRefusal("CANCELLED", "CANCELLED: the daemon went away while the round ran. See lichen status.");
+  throw new LichenError("DAEMON_NOT_REACHABLE", {
+    found: "an answer without an end",
+    todo: "see lichen status for the round",
+  });
 }
 
 function readable({ outcome, metrics, seconds, samples, adapter, id }: Round): string {
