@@ -4,7 +4,7 @@ import { stream } from "hono/streaming";
 import { type ErrorCode, errorCode, LichenError } from "../../runtime/errors.ts";
 import type { JobProgress } from "../rounds/job.ts";
 import type { Round } from "../rounds/record.ts";
-import type { SourceFile } from "../sources/source.ts";
+import { MAX_FILE_BYTES, type SourceFile } from "../sources/source.ts";
 import type { AdaptersAnswer, InferAnswer, RollbackAnswer, RoundEvent, SamplesAnswer, Status } from "./schemas.ts";
 
 /** What the API can ask of the daemon. */
@@ -37,8 +37,6 @@ const ROUTES: readonly Route[] = [
   ["POST", "/v1/rollback", async (board, c) => c.json(await board.rollBack())],
 ];
 
-const MAX_BODY_BYTES = 64 * 1024 * 1024;
-
 /** Codes that are not plain bad input. */
 const STATUSES: Partial<Record<ErrorCode | "INTERNAL", 404 | 409 | 413 | 500 | 503>> = {
   CANCELLED: 503,
@@ -57,9 +55,9 @@ export function createApi(board: Board): Hono {
   const app = new Hono();
   app.use(
     bodyLimit({
-      maxSize: MAX_BODY_BYTES,
+      maxSize: MAX_FILE_BYTES,
       onError: (c) =>
-        c.json({ code: "BAD_REQUEST", message: `BAD_REQUEST: the body is over ${MAX_BODY_BYTES} bytes.` }, 413),
+        c.json({ code: "BAD_REQUEST", message: `BAD_REQUEST: the body is over ${MAX_FILE_BYTES} bytes.` }, 413),
     }),
   );
   for (const [method, path, answer] of ROUTES) app.on(method, path, (context) => answer(board, context));

@@ -1,18 +1,22 @@
-import type { Sample } from "./store.ts";
+/** What eviction looks at. */
+export interface Evictable {
+  readonly label: string;
+  readonly bytes: number;
+}
 
 /**
  * Which samples must go so that the rest fits, oldest of the biggest class first: a class heard rarely keeps its few samples.
  * @param samples oldest first
  */
-export function evictions(samples: readonly Sample[], maxBytes: number): Sample[] {
-  const classes = new Map<string, Sample[]>();
+export function evictions<S extends Evictable>(samples: readonly S[], maxBytes: number): S[] {
+  const classes = new Map<string, S[]>();
   for (const sample of samples) {
     const ofClass = classes.get(sample.label);
     if (ofClass === undefined) classes.set(sample.label, [sample]);
     else ofClass.push(sample);
   }
   let total = byteSum(samples);
-  const evicted: Sample[] = [];
+  const evicted: S[] = [];
   while (total > maxBytes) {
     const biggest = [...classes.values()].reduce((a, b) => (byteSum(b) > byteSum(a) ? b : a));
     const oldest = biggest.shift()!;
@@ -22,4 +26,4 @@ export function evictions(samples: readonly Sample[], maxBytes: number): Sample[
   return evicted;
 }
 
-const byteSum = (samples: readonly Sample[]): number => samples.reduce((sum, sample) => sum + sample.bytes, 0);
+const byteSum = (samples: readonly Evictable[]): number => samples.reduce((sum, sample) => sum + sample.bytes, 0);

@@ -7,7 +7,7 @@ import type { Clock } from "../clock.ts";
 import { type Disk, isMissing } from "../disk/disk.ts";
 import { moveDurably, writeDurably } from "../disk/durable.ts";
 import { labelFolder, RESERVED } from "../samples/label-folder.ts";
-import type { Sink, Source } from "./source.ts";
+import { MAX_FILE_BYTES, type Sink, type Source } from "./source.ts";
 
 export interface FolderSourceOptions {
   readonly folder: string;
@@ -53,12 +53,13 @@ export function folderSource(options: FolderSourceOptions): Source {
   async function handle(path: string, sink: Sink): Promise<void> {
     const [top = "", ...rest] = relative(folder, path).split(sep);
     const before = await fingerprint(path);
-    const file = { bytes: await disk.read(path), name: basename(path), at: path };
+    const name = basename(path);
     try {
+      const file = { bytes: await readWhole(path), name, at: path };
       if (rest.length > 0 && top === RESERVED.inbox) {
         const result = await sink.infer(file);
         counts.inferred++;
-        await settle(path, place("done"), ".json", { ...result, file: file.name });
+        await settle(path, place("done"), ".json", { ...result, file: name });
         await prune(place("done"), options.keepDone);
         return;
       }
@@ -74,8 +75,14 @@ export function folderSource(options: FolderSourceOptions): Source {
       counts.rejected++;
       log.warn({ code: error.code, path }, error.message);
       const reason = { code: error.code, message: error.message };
-      await settle(path, place("rejected"), ".error.json", { ...reason, file: file.name, from: top });
+      await settle(path, place("rejected"), ".error.json", { ...reason, file: name, from: top });
     }
+  }
+
+  async function readWhole(path: string): Promise<Uint8Array> {
+    const { bytes } = await disk.facts(path);
+    if (bytes <= MAX_FILE_BYTES) return disk.read(path);
+    throw new LichenError("BAD_SAMPLE", { at: path, found: `${bytes} bytes`, wanted: `at most ${MAX_FILE_BYTES}` });
   }
 
   /** Takes what lies there unchanged since the last sweep: a name that comes back quickly makes no event. */

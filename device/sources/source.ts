@@ -1,3 +1,6 @@
+/** A bigger file is no sample of anything that a board's model hears or sees; it is not even read. */
+export const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
 /** What came in, from wherever. `at` names the place for messages. */
 export interface SourceFile {
   readonly bytes: Uint8Array;

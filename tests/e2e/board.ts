@@ -6,7 +6,8 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished, vi } from "vitest";
 import { stringify } from "yaml";
-import type { Status } from "../../device/api/schemas.ts";
+import { type Status, statusSchema } from "../../device/api/schemas.ts";
+import { createClient } from "../../device/cli/client.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const compiled = (name: string) => join(root, "dist", "device", name);
@@ -66,14 +67,14 @@ export async function board(changes: Record<string, unknown> = {}): Promise<Boar
       daemon.stderr?.on("data", (chunk) => {
         log += chunk;
       });
-      await vi.waitFor(() => self.status(), WAIT);
+      await vi.waitFor(() => {
+        if (daemon.exitCode !== null) throw new Error(log);
+        return self.status();
+      }, WAIT);
       return daemon;
     },
-    async status() {
-      const { code, stdout, stderr } = await lichen("status", "--json");
-      if (code !== 0) throw new Error(`${stderr}\n${log}`);
-      return JSON.parse(stdout);
-    },
+    // Asked directly: a process for each question would be most of the test's time.
+    status: () => createClient(socket).get("/v1/status", statusSchema),
     async drop(file, place) {
       const target = join(folder, "watched folder", place);
       const aside = join(dirname(target), `.${basename(target)}`);

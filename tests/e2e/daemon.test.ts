@@ -14,6 +14,8 @@ test("samples arrive, a round trains, the gate accepts, the adapter serves: and 
   const status = await a.status();
   expect(status.samples).toMatchObject({ total: train.length, new: 0 });
   expect(status.adapter).toMatchObject({ serving: status.round.last?.adapter, version: 1, previous: null });
+  const printed = await a.lichen("status", "--json");
+  expect(JSON.parse(printed.stdout)).toMatchObject({ schema: "lichen/status/1", adapter: status.adapter });
   const { before, after } = status.round.last!.metrics!;
   expect(after.heldOut!.accuracy).toBeGreaterThan(before.heldOut!.accuracy);
   for (const { label } of train) expect(await readdir(join(a.folder, "watched folder", label))).toEqual([]);

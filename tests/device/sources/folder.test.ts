@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { systemClock } from "../../../device/clock.ts";
@@ -105,6 +105,16 @@ test("a file that cannot be used moves to rejected, with the reason beside it", 
   await vi.waitFor(async () => expect(await board.listed("rejected")).toEqual(["x.wav", "x.wav.error.json"]));
   expect(await board.note("rejected/x.wav.error.json")).toMatchObject({ code: "BAD_WAV", from: "one" });
   expect(board.source.counts().rejected).toBe(1);
+});
+
+test("a file far too big for a sample is rejected without being read", async () => {
+  const sink = acceptingSink();
+  const board = await watching(sink);
+  await writeFile(join(board.folder, ".big"), "");
+  await truncate(join(board.folder, ".big"), 65 * 1024 * 1024);
+  await rename(join(board.folder, ".big"), join(board.folder, "one", "big.wav"));
+  await vi.waitFor(async () => expect(await board.listed("rejected")).toEqual(["big.wav", "big.wav.error.json"]));
+  expect(sink.sample).not.toHaveBeenCalled();
 });
 
 test("a folder that is no class is refused by name, and so is a file in no folder", async () => {
