@@ -16,9 +16,23 @@ export default defineConfig({
           testTimeout: 20_000,
         },
       },
-      { test: { ...shared, name: "e2e", include: ["tests/e2e/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 60_000 } },
       {
-        test: { ...shared, name: "system", include: ["tests/system/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 60_000 },
+        test: {
+          ...shared,
+          name: "e2e",
+          include: ["tests/e2e/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "system",
+          include: ["tests/system/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
       },
     ],
   },
