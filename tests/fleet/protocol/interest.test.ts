@@ -23,7 +23,5 @@ test.each([
   ["a version below the newest is stale", { device: "b", newestVersion: 6 }, "STALE_VERSION"],
   ["the newest version said again is not stale", { device: "b", newestVersion: 5 }, null],
 ])("%s", (_name, change, reason) => {
-  expect(disinterest(manifest, { baseSha256: manifest.base.sha256, newestVersion: 0, ...change })).toBe(
-    reason,
-  );
+  expect(disinterest(manifest, { baseSha256: manifest.base.sha256, newestVersion: 0, ...change })).toBe(reason);
 });
