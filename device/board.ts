@@ -24,8 +24,8 @@ export interface BoardParts {
   /** Filled while the daemon starts. */
   readonly problems: readonly Error[];
   infer(file: SourceFile): Promise<Inference>;
-  /** Tells the fleet what serves now. */
-  tellState(): void;
+  /** Tells the fleet what serves now, and what is offered. */
+  tellFleet(): Promise<void>;
 }
 
 /** The daemon's parts as the API shows them. */
@@ -84,7 +84,7 @@ export function createBoard(parts: BoardParts): Board {
     adapt: (onProgress) => rounds.request(onProgress),
     async rollBack() {
       await adapters.rollBack("ROLLED_BACK");
-      parts.tellState();
+      await parts.tellFleet();
       return { schema: "lichen/rollback/1", serving: adapters.serving().adapter(), version: shelf.state().version };
     },
   };

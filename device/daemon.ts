@@ -86,12 +86,7 @@ export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
     disk,
     clock,
     log,
-    onTrained: (adapter) => {
-      tellState();
-      void link
-        ?.offer(offerOf(adapter))
-        .catch((error) => log.error({ err: error }, "the adapter could not be offered"));
-    },
+    onTrained: () => void tellFleet(),
   });
 
   const link = ports.fleet?.({
@@ -180,12 +175,24 @@ export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
     return sha256 !== current && sha256 !== previous && !judged && !shelf.isRefused(sha256);
   }
 
-  /** What was trained here and cut off before the fleet heard of it. */
-  async function offerAgain(): Promise<void> {
+  /**
+   * What was trained here and serves is what the fleet is offered, and what was rolled back is taken back: also when a power cut
+   * came between the one and the other.
+   */
+  async function agreeOnOffer(): Promise<void> {
     const serving = adapters.serving().adapter();
     const adapter = serving === null ? undefined : adapters.known(serving);
-    if (adapter?.description.board !== config.device || link?.status().offer?.sha256 === serving) return;
-    await link?.offer(offerOf(adapter));
+    const offered = link?.status().offer?.sha256;
+    if (adapter?.description.board === config.device) {
+      if (offered !== serving) await link?.offer(offerOf(adapter));
+    } else if (offered !== undefined && shelf.isRefused(offered)) {
+      await link?.withdraw();
+    }
+  }
+
+  async function tellFleet(): Promise<void> {
+    tellState();
+    await agreeOnOffer().catch((error) => log.error({ err: error }, "the fleet could not be told what is offered"));
   }
 
   const tellState = () => link?.publishState({ adapter: adapters.serving().adapter() });
@@ -205,7 +212,7 @@ export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
       clock,
       problems,
       infer,
-      tellState: () => tellState(),
+      tellFleet,
     }),
   );
   let running = false;
@@ -219,8 +226,7 @@ export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
       await store.start();
       problems.push(...(await adapters.start()), ...(await rounds.start()));
       await link?.start();
-      await offerAgain();
-      tellState();
+      await tellFleet();
       for (const source of sources) await source.start(sink);
       running = true;
       log.info({ model: base.id, samples: store.list().length, socket: config.socket }, "lichend runs");

@@ -28,6 +28,7 @@ export interface FleetLink {
   start(): Promise<void>;
   stop(): Promise<void>;
   offer(offer: Offer): Promise<void>;
+  withdraw(): Promise<void>;
   publishState(state: { readonly adapter: string | null }): void;
   publishResult(result: { label: string; confidence: number; adapter: string | null; input: string }): void;
   status(): { readonly offer: { readonly sha256: string } | null };

@@ -138,9 +138,12 @@ export function createSync(config: SyncConfig, ports: SyncPorts, timing: SyncTim
   /** Whatever comes in, nothing is thrown out: the sender is not here to catch it. */
   function onMessage(topic: string, payload: Uint8Array): void {
     const address = parseTopic(topic);
+    if (address === undefined || address.fleet !== fleet) return;
     // A cleared retained message is empty: it takes something back, and says nothing.
-    if (address === undefined || address.fleet !== fleet || (payload.length === 0 && address.channel !== "blocks"))
+    if (payload.length === 0 && address.channel !== "blocks") {
+      if (address.channel === "adapter") offers.withdrawn(address.device);
       return;
+    }
     try {
       HANDLERS[address.channel](address, payload, topic);
     } catch (error) {
@@ -193,7 +196,11 @@ export function createSync(config: SyncConfig, ports: SyncPorts, timing: SyncTim
   function announce(): void {
     const manifest = outbox.manifest();
     const connection = link.connection();
-    if (!config.publish || manifest === null || connection === undefined) return;
+    if (!config.publish || connection === undefined) return;
+    if (manifest === null) {
+      if (outbox.mustTakeBack()) tried("withdrawal", connection.publish(topics.adapter, new Uint8Array(), true));
+      return;
+    }
     const sent = connection.publish(topics.adapter, encode("adapter", manifest), true).then(() => {
       if (link.connection() === connection) announced = manifest.version;
     });
@@ -254,6 +261,10 @@ export function createSync(config: SyncConfig, ports: SyncPorts, timing: SyncTim
       if (!config.publish) return;
       const { blockBytes } = config;
       await outbox.put({ ...offer, v: 1, publisher: device, blockBytes, base });
+      announce();
+    },
+    async withdraw() {
+      await outbox.clear();
       announce();
     },
     publishState(reported) {

@@ -5,6 +5,8 @@ import type { Manifest } from "../../fleet/protocol/messages.ts";
 export interface Offers {
   /** @returns why the offer is left alone, or null */
   heard(manifest: Manifest): Disinterest | null;
+  /** The publisher took its offer back. */
+  withdrawn(publisher: string): void;
   presence(device: string, status: "online" | "offline"): void;
   /** Offers in the order of their coming. */
   all(): readonly Manifest[];
@@ -30,6 +32,7 @@ export function createOffers(self: { device: string; baseSha256: string }): Offe
       if (newest.size > MAX_PUBLISHERS) newest.delete(newest.keys().next().value ?? "");
       return null;
     },
+    withdrawn: (publisher) => void newest.delete(publisher),
     presence(device, status) {
       if (status === "online") away.delete(device);
       else if (away.size < MAX_PUBLISHERS) away.add(device);

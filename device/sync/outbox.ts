@@ -23,6 +23,10 @@ export interface Outbox {
   manifest(): Manifest | null;
   /** Gives the manifest the next version. Durable when it resolves.  @throws STORAGE_FAILED */
   put(manifest: Unversioned): Promise<Manifest>;
+  /** Nothing is offered any more. Durable when it resolves.  @throws STORAGE_FAILED */
+  clear(): Promise<void>;
+  /** Whether the fleet may still hold an offer of this device that no longer stands. */
+  mustTakeBack(): boolean;
   /** The fleet has seen an own version: the next ones must lie above. @returns whether the manifest got a new version */
   observe(seen: Manifest): Promise<boolean>;
 }
@@ -55,6 +59,8 @@ export function createOutbox(directory: string, disk: Disk): Outbox {
       const { manifest: kept } = await change((now) => offered(now, manifest));
       return kept ?? { ...manifest, version: 1 };
     },
+    clear: async () => void (await change((now) => (now.manifest === null ? now : { ...now, manifest: null }))),
+    mustTakeBack: () => state.manifest === null && state.version > 0,
     async observe(seen) {
       const before = state;
       const after = await change((now) => observed(now, seen));

@@ -54,6 +54,8 @@ export interface Sync {
   stop(): Promise<void>;
   /** Durable when it resolves; announced as soon as there is a connection, and again at each later one.  @throws STORAGE_FAILED, BAD_MESSAGE */
   offer(offer: Offer): Promise<void>;
+  /** Takes the offer back, now or at the next connection. Durable when it resolves.  @throws STORAGE_FAILED */
+  withdraw(): Promise<void>;
   publishState(state: Pick<DeviceState, "adapter">): void;
   /** Telemetry: while there is no connection the newest `RESULTS` wait in memory, older ones are dropped and counted. */
   publishResult(result: Omit<Result, "v" | "sequence">): void;

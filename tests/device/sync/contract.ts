@@ -376,6 +376,33 @@ export function syncContract(
       await vi.waitFor(() => expect(labels).toEqual(["one", "two", "three"]), ARRIVAL);
     });
 
+    test("an offer that was taken back is not fetched by who comes later, not even past a restart of the publisher", async () => {
+      const a = await started("a");
+      const [bytes, offer] = adapterOf(5000);
+      const [laterBytes, later] = adapterOf(500);
+      a.shelf.set(offer.sha256, bytes);
+      await a.sync.offer(offer);
+      await vi.waitFor(() => expect(a.sync.status().offer?.announced).toBe(true), ARRIVAL);
+      await a.sync.stop();
+      await a.sync.withdraw();
+      expect(a.sync.status().offer).toBeNull();
+
+      const witness = await observer();
+      const heard: number[] = [];
+      witness.on("message", (_, payload) => heard.push(payload.length));
+      await witness.subscribeAsync(topicOf({ channel: "adapter", fleet: FLEET, device: "a" }), { qos: 1 });
+      await vi.waitFor(() => expect(heard).toHaveLength(1), ARRIVAL);
+      const again = await started("a");
+      await vi.waitFor(() => expect(heard.at(-1)).toBe(0), ARRIVAL);
+
+      const b = await started("b");
+      again.shelf.set(offer.sha256, bytes);
+      again.shelf.set(later.sha256, laterBytes);
+      await again.sync.offer(later);
+      await holds(b, later, laterBytes);
+      expect(b.received.map(({ sha256, version }) => [sha256, version])).toEqual([[later.sha256, 2]]);
+    });
+
     test("a device that lost its outbox counts its versions on from the broker's", async () => {
       const first = await started("a");
       const [, one] = adapterOf(100);
