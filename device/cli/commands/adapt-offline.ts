@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from "commander";
-import { DEFAULT_TRAINING, LichenError } from "../../../runtime/index.ts";
-import { type OfflineAdaptOptions, runOfflineAdapt } from "../../offline/adapt.ts";
+import { LichenError } from "../../../runtime/errors.ts";
+import type { OfflineAdaptOptions } from "../../offline/adapt.ts";
 import { progressBar } from "../progress.ts";
 import { bytes, facts, percent, short, show, type Terminal } from "../terminal.ts";
 
@@ -23,12 +23,13 @@ export const offlineAdaptOptions = (): Option[] => [
   new Option("--batch <n>", "offline: samples a step").argParser(number),
   new Option("--lr <rate>", "offline: learning rate").argParser(number),
   new Option("--seed <n>", "offline: fixes every random choice").argParser(number),
-  new Option("--threads <n>", `offline: threads (default ${DEFAULT_TRAINING.threads})`).argParser(number),
+  new Option("--threads <n>", "offline: threads (default 1)").argParser(number),
 ];
 
 /** Trains and writes an adapter; the exit code is 0 whatever the gate says of it, since the file is there to be looked at. */
 export async function adaptOffline(options: Partial<OfflineCommandOptions>, terminal: Terminal): Promise<void> {
   const { model, data, val, out, start, method, epochs, batch, lr, seed, threads } = options;
+  const { runOfflineAdapt } = await import("../../offline/adapt.ts");
   const bar = progressBar(terminal);
   const result = await runOfflineAdapt(
     {

@@ -1,5 +1,4 @@
 import { Command } from "commander";
-import { runOfflineEval } from "../../offline/eval.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
 import { facts, percent, short, show, table } from "../terminal.ts";
 
@@ -20,6 +19,8 @@ export const addEval: AddCommand = (program, terminal) =>
       .option("--adapter <file>", "adapter to fold in first")
       .addOption(jsonOption())
       .action(async ({ json, ...options }: EvalOptions) => {
+        // Loaded when needed: commands that only ask the daemon start without ONNX Runtime.
+        const { runOfflineEval } = await import("../../offline/eval.ts");
         const result = await runOfflineEval(options);
         const classes = Object.entries(result.perClass).map(([label, { samples, accuracy }]) => [
           label,

@@ -1,5 +1,4 @@
 import { Command } from "commander";
-import { runOfflineMerge } from "../../offline/merge.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
 import { bytes, facts, short, show } from "../terminal.ts";
 
@@ -20,6 +19,7 @@ export const addMerge: AddCommand = (program, terminal) =>
       .requiredOption("--out <file>", "where the merged .onnx goes")
       .addOption(jsonOption())
       .action(async ({ json, ...options }: MergeOptions) => {
+        const { runOfflineMerge } = await import("../../offline/merge.ts");
         const result = await runOfflineMerge(options);
         const readable = facts([
           ["merged", `${result.out} (${bytes(result.bytes)})`],
