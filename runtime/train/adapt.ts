@@ -111,7 +111,7 @@ export interface AdaptResult {
  * @throws UNKNOWN_CLASS, TOO_FEW_SAMPLES, UNKNOWN_METHOD, NOTHING_TO_TRAIN, NO_GRADIENT, ADAPTER_WRONG_BASE, DIVERGED, CANCELLED
  */
 export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
-  const training = { ...DEFAULT_TRAINING, ...given(options) };
+  const training = checked({ ...DEFAULT_TRAINING, ...given(options) });
   const { model, signal, clockMs = () => 0, residentBytes = () => 0 } = options;
   const random = seeded(training.seed);
   const lap = stopwatch(clockMs);
@@ -196,6 +196,30 @@ const given = (options: AdaptOptions): Partial<TrainingOptions> =>
       .map((key) => [key, options[key as keyof TrainingOptions]] as const)
       .filter(([, value]) => value !== undefined),
   );
+
+/** @throws BAD_ARGUMENT for a number that no training could use */
+function checked(training: TrainingOptions): TrainingOptions {
+  const problem = (Object.keys(LIMITS) as (keyof typeof LIMITS)[]).find((key) => !LIMITS[key].holds(training[key]));
+  if (problem === undefined) return training;
+  throw new LichenError("BAD_ARGUMENT", { at: problem, found: training[problem], wanted: LIMITS[problem].wanted });
+}
+
+const count = { wanted: "a whole number from 1", holds: (value: number) => Number.isInteger(value) && value >= 1 };
+const positive = { wanted: "a positive number", holds: (value: number) => Number.isFinite(value) && value > 0 };
+const share = { wanted: "a number from 0 to below 1", holds: (value: number) => value >= 0 && value < 1 };
+
+const LIMITS = {
+  epochs: count,
+  batch: count,
+  patience: count,
+  threads: count,
+  learningRate: positive,
+  gradientNorm: positive,
+  labelSmoothing: share,
+  holdOut: share,
+  rehearsalMix: { wanted: "a number from 0", holds: (value: number) => Number.isFinite(value) && value >= 0 },
+  seed: { wanted: "a whole number from 0", holds: (value: number) => Number.isInteger(value) && value >= 0 },
+} satisfies Partial<Record<keyof TrainingOptions, { wanted: string; holds(value: number): boolean }>>;
 
 /** Seconds since the last call. */
 function stopwatch(clockMs: () => number): () => number {

@@ -93,6 +93,9 @@ describe("adapt", () => {
     ["no samples", { samples: [] }, "TOO_FEW_SAMPLES"],
     ["a class that the model does not know", { samples: [{ ...samples[0]!, label: "zebra" }] }, "UNKNOWN_CLASS"],
     ["a method that does not exist", { method: "magic" }, "UNKNOWN_METHOD"],
+    ["a batch of nothing", { batch: 0 }, "BAD_ARGUMENT"],
+    ["half an epoch", { epochs: 0.5 }, "BAD_ARGUMENT"],
+    ["a learning rate that is no number", { learningRate: Number.NaN }, "BAD_ARGUMENT"],
     ["nothing left for the second method", { method: "bias+bitfit" }, "NOTHING_TO_TRAIN"],
   ] as const)("refuses %s", async (_, change, code) => {
     const error = await adapt({ ...quick, ...change }).catch((e: unknown) => e);
