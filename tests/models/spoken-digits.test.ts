@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { decodeSafetensors } from "../../runtime/adapter/safetensors.ts";
 import { openSession } from "../../runtime/execute/session.ts";
@@ -21,7 +22,7 @@ const card = parseCard(await readFile(new URL("models/spoken-digits/card.json", 
 const model = decodeModel(modelBytes, "model.onnx");
 const preprocessor = createPreprocessor(card.preprocessing);
 
-const recordings = join(process.env.LICHEN_SHARED ?? new URL("../shared", root).pathname, "data/fsdd");
+const recordings = join(process.env.LICHEN_SHARED ?? fileURLToPath(new URL("../shared", root)), "data/fsdd");
 
 describe("the spoken-digits package", () => {
   it("is what its card says, to the byte", () => {
