@@ -13,7 +13,7 @@ export const ERRORS = {
   BAD_ATTRIBUTE: ["an operator's attribute is not usable", "check the model with a newer exporter"],
   BAD_BLOCK: ["a block does not belong to the blob", "nothing: it is dropped and asked for again"],
   BAD_CARD: ["the model's card is not valid", "correct card.json, or make the package again"],
-  BAD_CONFIG: ["the configuration is not valid", "correct the file; device/README.md lists every key"],
+  BAD_CONFIG: ["the configuration is not valid", "correct the file; device/config/schema.ts explains every key"],
   BAD_IMAGE: ["the file is not a readable picture", "send a whole JPEG, PNG or WebP"],
   BAD_MESSAGE: [
     "a message does not follow the protocol",

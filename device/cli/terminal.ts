@@ -25,11 +25,27 @@ export function table(header: readonly string[], rows: readonly (readonly (strin
   return cells.map((row) => cut(line(row), width)).join("\n");
 }
 
-/** Lines of `name  value`. */
+/** Lines of `name  value`; a long value goes on below itself. */
 export const facts = (pairs: readonly (readonly [name: string, value: string | number])[]): string => {
   const width = Math.max(...pairs.map(([name]) => name.length));
-  return pairs.map(([name, value]) => cut(`${name.padEnd(width)}  ${value}`, 80)).join("\n");
+  return pairs
+    .flatMap(([name, value]) =>
+      wrapped(String(value), 80 - width - 2).map((line, at) => `${(at === 0 ? name : "").padEnd(width)}  ${line}`),
+    )
+    .join("\n");
 };
+
+/** Words in lines of at most `width`; at least one line, and a word that is longer by itself is cut. */
+function wrapped(text: string, width: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1)!;
+    if (line === "") lines[lines.length - 1] = cut(word, width);
+    else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(cut(word, width));
+  }
+  return lines;
+}
 
 const cut = (line: string, width: number): string => (line.length <= width ? line : `${line.slice(0, width - 1)}…`);
 
