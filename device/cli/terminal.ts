@@ -36,7 +36,7 @@ export const facts = (pairs: readonly (readonly [name: string, value: string | n
 };
 
 /** Words in lines of at most `width`; at least one line, and a word that is longer by itself is cut. */
-function wrapped(text: string, width: number): string[] {
+export function wrapped(text: string, width: number): string[] {
   const lines = [""];
   for (const word of text.split(" ")) {
     const line = lines.at(-1)!;

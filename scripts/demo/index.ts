@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Status } from "../../device/api/schemas.ts";
 import { progressBar } from "../../device/cli/progress.ts";
-import { bytes, percent, short, table } from "../../device/cli/terminal.ts";
+import { bytes, percent, short, table, wrapped } from "../../device/cli/terminal.ts";
 import { startBroker } from "../broker.ts";
 import { type Board, pause, type Recording, recordings, startBoard } from "./board.ts";
 
@@ -16,8 +16,12 @@ const LIMIT_MS = 60_000;
 
 const terminal = { out: process.stdout, notes: process.stderr, env: process.env };
 const startedMs = performance.now();
-const say = (text: string) =>
-  process.stdout.write(`${`${((performance.now() - startedMs) / 1000).toFixed(1)} s`.padStart(7)}  ${text}\n`);
+const say = (text: string) => {
+  const seconds = `${((performance.now() - startedMs) / 1000).toFixed(1)} s`;
+  for (const [at, line] of wrapped(text, 70).entries()) {
+    process.stdout.write(`${(at === 0 ? seconds : "").padStart(7)}  ${line}\n`);
+  }
+};
 
 const folder = await mkdtemp(path.join(tmpdir(), "lichen demo "));
 const broker = await startBroker({ port: 0 });
@@ -35,9 +39,7 @@ try {
 }
 
 async function demo(): Promise<void> {
-  process.stdout.write(
-    "Lichen: two boards with the same frozen int8 model, and a voice and a room it has never heard.\n\n",
-  );
+  process.stdout.write("Two boards, one frozen int8 model, a voice in a room that it has never heard.\n\n");
   const [trainA, testA, trainB, testB] = (await Promise.all(
     ["board-a/train", "board-a/test", "board-b/train", "board-b/test"].map((part) =>
       recordings(path.join(RECORDINGS, part)),
@@ -79,14 +81,14 @@ async function demo(): Promise<void> {
   const size = (await a.status()).samples.bytes;
   const { received, sent } = broker.traffic();
   say(
-    `over MQTT, everything counted: ${bytes(received)} to the broker, ${bytes(sent)} from it; the recordings (${bytes(size)}) stayed where they were\n`,
+    `over MQTT, everything counted: ${bytes(received)} to the broker, ${bytes(sent)} from it; the recordings (${bytes(size)}) stayed where they were`,
   );
 
   const rows = [
     ["board-a", percent(beforeA), percent(afterA), "trained on it", String(trainA.length)],
     ["board-b", percent(beforeB), percent(afterB), "came over MQTT", "0"],
   ];
-  process.stdout.write(`${table(["board", "before", "after", "adapter", "trained on"], rows)}\n`);
+  process.stdout.write(`\n${table(["board", "before", "after", "adapter", "trained on"], rows)}\n`);
   if (afterA <= beforeA || afterB <= beforeB) throw new Error("a board did not get better");
 }
 
