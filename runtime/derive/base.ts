@@ -47,6 +47,14 @@ export function prepareBase(model: Model): Base {
       wanted: "a QDQ int8 model",
     });
   }
+  if (typeof input.shape[0] === "number") {
+    throw new LichenError("NO_SHAPE", {
+      at: `input ${input.name}`,
+      found: `a fixed batch of ${input.shape[0]}`,
+      wanted: "a batch that may vary, since training runs several samples at once",
+      todo: "export the model with a symbolic first dimension",
+    });
+  }
   const classes = output.shape.at(-1);
   if (output.shape.length !== 2 || typeof classes !== "number" || output.type !== "float32") {
     throw new LichenError("NO_SHAPE", {

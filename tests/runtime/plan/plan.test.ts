@@ -79,6 +79,13 @@ describe("a base that cannot be adapted", () => {
     expect(() => prepareBase(asModel(b.build("g")))).toThrow(message);
   });
 
+  it("is refused with a batch that cannot vary", () => {
+    const model = toyModel();
+    const [input] = model.graph.inputs;
+    const fixed = { ...model.graph, inputs: [{ ...input!, shape: [1, ...input!.shape.slice(1)] }] };
+    expect(() => prepareBase({ ...model, graph: fixed })).toThrow(/NO_SHAPE.*batch of 1.*symbolic/);
+  });
+
   it("is refused with an operator set from before these rules", () => {
     expect(() => prepareBase({ ...toyModel(), opset: 9 })).toThrow(/UNSUPPORTED_OPERATOR.*opset 9/);
   });
