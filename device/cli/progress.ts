@@ -1,11 +1,33 @@
 import { Presets, SingleBar } from "cli-progress";
-import type { JobProgress } from "../rounds/job.ts";
 import type { Terminal } from "./terminal.ts";
 
-const PHASES = { cache: "listening", train: "training" } as const satisfies Record<JobProgress["phase"], string>;
+/** What each phase is called for a person; one that has no row here goes by its own name. */
+const PHASES: Readonly<Record<string, string>> = {
+  cache: "listening",
+  fisher: "weighing",
+  measure: "measuring",
+  probe: "finding the learning rate",
+  train: "training",
+};
+
+/** How far a piece of work has come. */
+export interface Advance {
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+  readonly loss?: number | undefined;
+  /** On held-out samples, 0 to 1. */
+  readonly accuracy?: number | undefined;
+}
+
+export interface ProgressBar {
+  /** @param of what the work is part of, such as the method of a comparison */
+  show(progress: Advance, of?: string): void;
+  stop(): void;
+}
 
 /** A progress bar on stderr; silent when that is no terminal. */
-export function progressBar({ notes, env }: Terminal): { show(progress: JobProgress): void; stop(): void } {
+export function progressBar({ notes, env }: Terminal): ProgressBar {
   const bar = new SingleBar(
     {
       stream: notes as NodeJS.WriteStream,
@@ -17,24 +39,28 @@ export function progressBar({ notes, env }: Terminal): { show(progress: JobProgr
     },
     env.TERM === "dumb" ? Presets.legacy : Presets.shades_classic,
   );
-  let phase: JobProgress["phase"] | undefined;
+  let shown: string | undefined;
   return {
-    show(progress) {
+    show(progress, of) {
       if (notes.isTTY !== true) return;
-      const shown = {
-        what: PHASES[progress.phase],
-        facts: [
-          progress.loss === undefined ? "" : `loss ${progress.loss.toFixed(3)}`,
-          progress.accuracy === undefined ? "" : `accuracy ${(progress.accuracy * 100).toFixed(1)} %`,
-        ].join(" "),
-      };
-      if (phase !== progress.phase) bar.start(progress.total, progress.done, shown);
-      else bar.update(progress.done, shown);
-      phase = progress.phase;
+      const phase = PHASES[progress.phase] ?? progress.phase;
+      const what = of === undefined ? phase : `${of}: ${phase}`;
+      const payload = { what, facts: factsOf(progress) };
+      if (shown !== what) bar.start(progress.total, progress.done, payload);
+      else bar.update(progress.done, payload);
+      shown = what;
     },
     stop: () => {
-      if (phase !== undefined) bar.stop();
-      phase = undefined;
+      if (shown !== undefined) bar.stop();
+      shown = undefined;
     },
   };
 }
+
+const factsOf = ({ loss, accuracy }: Advance): string =>
+  [
+    loss === undefined ? [] : `loss ${loss.toFixed(3)}`,
+    accuracy === undefined ? [] : `accuracy ${(accuracy * 100).toFixed(1)} %`,
+  ]
+    .flat()
+    .join(" ");

@@ -1,7 +1,8 @@
-import { InvalidArgumentError, Option } from "commander";
+import { Option } from "commander";
 import { LichenError } from "../../../runtime/errors.ts";
 import type { OfflineAdaptOptions } from "../../offline/adapt.ts";
 import { progressBar } from "../progress.ts";
+import { count, number } from "../quantities.ts";
 import { bytes, facts, percent, short, show, type Terminal } from "../terminal.ts";
 
 /** The options of `lichen adapt --model`, as commander hands them over. */
@@ -19,11 +20,11 @@ export const offlineAdaptOptions = (): Option[] => [
   new Option("--out <file>", "offline: where the adapter goes"),
   new Option("--start <file>", "offline: an adapter to go on from"),
   new Option("--method <method>", "offline: what to train").default("head+bias"),
-  new Option("--epochs <n>", "offline: passes over the samples").argParser(number),
-  new Option("--batch <n>", "offline: samples a step").argParser(number),
+  new Option("--epochs <n>", "offline: passes over the samples").argParser(count),
+  new Option("--batch <n>", "offline: samples a step").argParser(count),
   new Option("--lr <rate>", "offline: learning rate").argParser(number),
   new Option("--seed <n>", "offline: fixes every random choice").argParser(number),
-  new Option("--threads <n>", "offline: threads (default 1)").argParser(number),
+  new Option("--threads <n>", "offline: threads (default 1)").argParser(count),
 ];
 
 /** Trains and writes an adapter; the exit code is 0 whatever the gate says of it, since the file is there to be looked at. */
@@ -59,11 +60,5 @@ export async function adaptOffline(options: Partial<OfflineCommandOptions>, term
 function given(name: string, value: string | undefined): string {
   if (value === undefined)
     throw new LichenError("BAD_ARGUMENT", { at: "lichen adapt --model", found: "no value", wanted: name });
-  return value;
-}
-
-function number(text: string): number {
-  const value = Number(text);
-  if (!Number.isFinite(value) || value < 0 || text.trim() === "") throw new InvalidArgumentError("a number, please.");
   return value;
 }
