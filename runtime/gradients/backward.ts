@@ -1,8 +1,9 @@
 import { LichenError } from "../errors.ts";
 import type { GraphBuilder } from "../onnx/builder.ts";
 import type { Node, ValueName } from "../onnx/graph.ts";
-import type { ValueType } from "../shapes/rules.ts";
+import type { ValueType } from "../shapes/rule.ts";
 import { GRADIENTS } from "./index.ts";
+import type { GradientContext } from "./rule.ts";
 
 export interface BackwardOptions {
   /** Forward nodes in topological order, from the frontier to the loss. */
@@ -24,14 +25,14 @@ export function backward(b: GraphBuilder, options: BackwardOptions): Map<ValueNa
   const parts = new Map<ValueName, ValueName[]>([...seeds].map(([value, gradient]) => [value, [gradient]]));
 
   for (const node of nodes.toReversed()) {
-    const contributions = parts.get(node.outputs[0]!);
-    if (!contributions || !node.inputs.some((input) => depends.has(input))) continue;
+    const contributions = node.outputs.map((output) => parts.get(output));
+    if (!contributions.some(Boolean) || !node.inputs.some((input) => depends.has(input))) continue;
     const rule = Object.hasOwn(GRADIENTS, node.opType) && node.domain === "" ? GRADIENTS[node.opType] : undefined;
     if (rule === undefined) throw missing(node);
     if (rule === null) continue;
-    const dy = total(b, contributions);
-    parts.set(node.outputs[0]!, [dy]);
-    rule({ b, node, dy, type }).forEach((gradient, at) => {
+    const dys = contributions.map((gradients) => gradients && total(b, gradients));
+    for (const [at, dy] of dys.entries()) if (dy) parts.set(node.outputs[at]!, [dy]);
+    rule(contextOf(b, node, dys, type)).forEach((gradient, at) => {
       const input = node.inputs[at];
       if (!gradient || !input || !depends.has(input)) return;
       parts.set(input, [...(parts.get(input) ?? []), gradient()]);
@@ -56,6 +57,28 @@ export function dependents(nodes: readonly Node[], wanted: readonly ValueName[])
   }
   return found;
 }
+
+/** A rule that knows of one output alone reads `dy`, and must not be asked about the others. */
+const contextOf = (
+  b: GraphBuilder,
+  node: Node,
+  dys: GradientContext["dys"],
+  type: BackwardOptions["type"],
+): GradientContext => ({
+  b,
+  node,
+  dys,
+  type,
+  get dy() {
+    const [first, ...others] = dys;
+    if (first && !others.some(Boolean)) return first;
+    throw new LichenError("NO_GRADIENT", {
+      at: `node ${node.name}`,
+      found: `${node.opType}, of which a side output leads to the loss`,
+      wanted: "its first output alone",
+    });
+  },
+});
 
 const total = (b: GraphBuilder, parts: readonly ValueName[]): ValueName =>
   parts.reduce((sum, part) => b.add("Add", [sum, part]));

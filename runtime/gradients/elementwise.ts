@@ -1,7 +1,7 @@
 import type { GraphBuilder } from "../onnx/builder.ts";
 import type { ValueName } from "../onnx/graph.ts";
 import { scalar } from "../onnx/tensor.ts";
-import { broadcastShapes } from "../shapes/rules.ts";
+import { broadcastShapes } from "../shapes/rule.ts";
 import { type GradientContext, type GradientRule, sumTo } from "./rule.ts";
 
 export const identity: GradientRule = ({ dy }) => [() => dy];

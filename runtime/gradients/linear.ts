@@ -2,7 +2,7 @@ import { attribute } from "../onnx/attributes.ts";
 import type { GraphBuilder } from "../onnx/builder.ts";
 import type { Node, ValueName } from "../onnx/graph.ts";
 import { scalar } from "../onnx/tensor.ts";
-import { broadcastShapes } from "../shapes/rules.ts";
+import { broadcastShapes } from "../shapes/rule.ts";
 import { type GradientRule, sumTo } from "./rule.ts";
 
 /** Y = α·A'·B' + β·C. A': [M, K], B': [K, N], C broadcasts to [M, N]. @see ONNX Gemm-13 */

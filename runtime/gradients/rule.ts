@@ -1,15 +1,18 @@
 import type { GraphBuilder } from "../onnx/builder.ts";
 import type { Node, ValueName } from "../onnx/graph.ts";
 import { int64 } from "../onnx/tensor.ts";
-import type { ValueType } from "../shapes/rules.ts";
+import type { ValueType } from "../shapes/rule.ts";
 
 export interface GradientContext {
   /** Where the backward nodes go. */
   b: GraphBuilder;
   /** The forward node. Its operands' values may be read; its output's may not, since int8 execution never makes it. */
   node: Node;
-  /** Gradient of the loss with respect to the node's output; of the output's shape. */
-  dy: ValueName;
+  /** Gradient of the loss with respect to the node's first output, the only one that most operators have; of the output's shape. */
+  readonly dy: ValueName;
+  /** The same for each output of an operator with several; `undefined` for one that the loss does not depend on. */
+  dys: readonly (ValueName | undefined)[];
+  /** Of a value's elements, those of operands that are constants or follow from shapes are `known`. */
   type(name: ValueName): ValueType;
 }
 

@@ -1,25 +1,54 @@
 import { LichenError } from "../errors.ts";
-import type { Graph, ValueName } from "../onnx/graph.ts";
-import { SHAPES, type ValueType } from "./rules.ts";
+import type { Graph, Node, ValueName } from "../onnx/graph.ts";
+import { knownConstant, knownElements } from "./known.ts";
+import { noShape, type ValueType } from "./rule.ts";
+import { SHAPES } from "./rules.ts";
 
 export type ValueTypes = ReadonlyMap<ValueName, ValueType>;
 
-/** Element type and shape of every value of a graph. @throws UNSUPPORTED_OPERATOR, NO_SHAPE */
-export function inferTypes(graph: Graph): ValueTypes {
-  const types = new Map<ValueName, ValueType>();
+/**
+ * Element type and shape of every value of a graph.
+ * @param outer types of the values around it, for the body of a Loop
+ * @throws UNSUPPORTED_OPERATOR, NO_SHAPE
+ */
+export function inferTypes(graph: Graph, outer?: ValueTypes): ValueTypes {
+  const types = new Map<ValueName, ValueType>(outer);
   for (const { name, type, shape } of graph.inputs) types.set(name, { type, shape });
-  for (const [name, { type, dims }] of graph.initializers) types.set(name, { type, shape: dims });
+  for (const [name, value] of graph.initializers) {
+    types.set(name, withKnown({ type: value.type, shape: value.dims }, knownConstant(value)));
+  }
   for (const node of graph.nodes) {
-    const rule = node.domain === "" ? SHAPES[node.opType] : undefined;
-    if (!rule) {
-      throw new LichenError("UNSUPPORTED_OPERATOR", {
-        at: `node ${node.name}`,
-        found: [node.domain, node.opType].filter(Boolean).join("."),
-        wanted: Object.keys(SHAPES).join(", "),
-      });
+    for (const [at, type] of outputTypes(node, types).entries()) {
+      const name = node.outputs[at];
+      if (name) types.set(name, type);
     }
-    const inputs = node.inputs.filter((name) => name !== "").map((name) => types.get(name)!);
-    types.set(node.outputs[0]!, rule({ node, inputs, constant: (name) => graph.initializers.get(name) }));
   }
   return types;
 }
+
+function outputTypes(node: Node, types: ValueTypes): ValueType[] {
+  const rule = node.domain === "" && Object.hasOwn(SHAPES, node.opType) ? SHAPES[node.opType] : undefined;
+  if (!rule) {
+    throw new LichenError("UNSUPPORTED_OPERATOR", {
+      at: `node ${node.name}`,
+      found: [node.domain, node.opType].filter(Boolean).join("."),
+      wanted: Object.keys(SHAPES).join(", "),
+    });
+  }
+  const inputs = node.inputs.map((name) => {
+    if (name === "") return undefined;
+    const found = types.get(name);
+    if (!found) throw noShape(node, `${name}, of which nothing is known`, "operands that are computed before");
+    return found;
+  });
+  const outputs = [rule({ node, inputs })].flat();
+  if (outputs.length < node.outputs.length) {
+    throw noShape(node, `${node.outputs.length} outputs`, `at most ${outputs.length}`);
+  }
+  const first = outputs[0]!;
+  return outputs.map(({ type, shape }, at) =>
+    withKnown({ type, shape }, at === 0 ? knownElements({ node, inputs, output: first }) : undefined),
+  );
+}
+
+const withKnown = (type: ValueType, known: ValueType["known"]): ValueType => (known ? { ...type, known } : type);

@@ -1,49 +1,30 @@
 """Reference gradients from PyTorch for tests/runtime/gradients.
 
     pip install torch==2.2.2 "numpy<2" safetensors
-    python scripts/references/gradients.py
+    python scripts/references/gradients.py [family …]
 
-Reads tests/runtime/gradients/cases.json; writes reference.safetensors beside it: for each case its inputs, the gradient of the
-output (dy) and PyTorch's gradient of every input; then a whole depthwise network with cross-entropy, and optimizer steps.
-All is computed in float64 and stored as float32.
+Reads tests/runtime/gradients/cases/FAMILY.json; writes reference/FAMILY.safetensors beside it: for each case its inputs, the
+gradient of each output (dy0, dy1, …) and PyTorch's gradient of every input. Two families are programs of their own: a whole
+depthwise network with cross-entropy, and optimizer steps. All is computed in float64 and stored as float32; a case's numbers
+depend on its name alone, so that another case changes nothing.
 """
+import importlib
 import json
 import pathlib
+import sys
+import zlib
 
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
+from operators.convolution import conv
+
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "tests/runtime/gradients"
 
 
-def conv(x, w, b=None, *, pads=None, strides=None, dilations=None, group=1):
-    rank = x.dim() - 2
-    pads = pads or [0] * 2 * rank
-    # torch pads the last axis first: (begin, end) pairs from the back.
-    padding = [size for axis in reversed(range(rank)) for size in (pads[axis], pads[axis + rank])]
-    run = {1: F.conv1d, 2: F.conv2d}[rank]
-    return run(F.pad(x, padding), w, b, stride=strides or 1, dilation=dilations or 1, groups=group)
-
-
-def gemm(a, b, c, *, transA=0, transB=0):
-    return (a.T if transA else a) @ (b.T if transB else b) + c
-
-
-OPS = {
-    "Conv": conv,
-    "Gemm": gemm,
-    "MatMul": torch.matmul,
-    "Add": torch.add,
-    "Sub": torch.sub,
-    "Mul": torch.mul,
-    "Div": torch.div,
-    "Relu": torch.relu,
-    "GlobalAveragePool": lambda x: x.mean(dim=tuple(range(2, x.dim())), keepdim=True),
-    "Flatten": lambda x, axis: x.flatten(axis),
-    "Transpose": lambda x, perm: x.permute(perm),
-    "Identity": lambda x: x.clone(),
-}
+def seeded(name):
+    return torch.Generator().manual_seed(zlib.crc32(name.encode()))
 
 
 def away_from_kinks(x, kinks):
@@ -52,21 +33,52 @@ def away_from_kinks(x, kinks):
     return x
 
 
-def case_tensors(case, generator):
-    kinks = [0.0] if case["op"] == "Relu" else case.get("bounds", [])
+def constant(value):
+    if value is None:
+        return None
+    (kind, elements), = value.items()
+    types = {"float32": torch.float64, "int64": torch.int64, "int32": torch.int32, "bool": torch.bool}
+    return torch.tensor(elements, dtype=types[kind])
+
+
+def attributes_of(case):
+    """A float is {"float": 0.1} there, since JSON has one kind of number."""
+    return {name: value["float"] if isinstance(value, dict) else value for name, value in case.get("attributes", {}).items()}
+
+
+def operands_of(case, inputs):
+    constants = {int(at): constant(value) for at, value in case.get("constants", {}).items()}
+    variables = [inputs[at] for at in case.get("operands", range(len(inputs)))]
+    return [constants[at] if at in constants else variables.pop(0) for at in range(len(constants) + len(variables))]
+
+
+def case_tensors(case, operators):
+    generator = seeded(case["name"])
     inputs = []
     for at, dims in enumerate(case["inputs"]):
         x = torch.rand(dims, generator=generator, dtype=torch.float64) * 2 - 1
-        x = x.abs() + 0.5 if at in case.get("positive", []) else away_from_kinks(x, kinks)
-        inputs.append(x.float().double().requires_grad_())
-    operands = [inputs[at] for at in case.get("operands", range(len(inputs)))]
-    y = torch.clamp(*operands, *case["bounds"]) if case["op"] == "Clip" else OPS[case["op"]](*operands, **case["attributes"])
-    dy = (torch.rand(y.shape, generator=generator, dtype=torch.float64) * 2 - 1).float().double()
-    y.backward(dy)
-    named = {"y": y.detach(), "dy": dy}
+        x = x * case.get("range", 1)
+        x = x.abs() + 0.5 if at in case.get("positive", []) else away_from_kinks(x, case.get("kinks", []))
+        inputs.append(x.float().double().requires_grad_(at not in case.get("frozen", [])))
+    ys = operators[case["op"]](*operands_of(case, inputs), **attributes_of(case))
+    ys = ys if isinstance(ys, tuple) else (ys,)
+    used = case.get("used", range(len(ys)))
+    dys = {at: (torch.rand(ys[at].shape, generator=generator, dtype=torch.float64) * 2 - 1).float().double() for at in used}
+    torch.autograd.backward([ys[at] for at in used], [dys[at] for at in used])
+    named = {f"y{at}": ys[at].detach() for at in used} | {f"dy{at}": dy for at, dy in dys.items()}
     for at, x in enumerate(inputs):
-        named |= {f"x{at}": x.detach(), f"dx{at}": x.grad}
+        named[f"x{at}"] = x.detach()
+        if x.requires_grad:
+            named[f"dx{at}"] = torch.zeros_like(x) if x.grad is None else x.grad
     return {f"{case['name']}/{key}": value for key, value in named.items()}
+
+
+def family_tensors(family):
+    operators = importlib.import_module(f"operators.{family}").OPS
+    tensors = {}
+    for case in json.loads((FOLDER / f"cases/{family}.json").read_text()):
+        tensors |= case_tensors(case, operators)
+    return tensors
 
 
 def network_tensors(generator):
@@ -109,14 +121,16 @@ def optimizer_tensors(generator):
     return found
 
 
+PROGRAMS = {"network": network_tensors, "optimizers": optimizer_tensors}
+
+
 def main():
-    generator = torch.Generator().manual_seed(20)
-    tensors = {}
-    for case in json.loads((FOLDER / "cases.json").read_text()):
-        tensors |= case_tensors(case, generator)
-    tensors |= network_tensors(generator) | optimizer_tensors(generator)
-    stored = {name: (value.float() if value.is_floating_point() else value).contiguous() for name, value in tensors.items()}
-    save_file(stored, FOLDER / "reference.safetensors", metadata={"made by": f"torch {torch.__version__}"})
+    families = sys.argv[1:] or [*PROGRAMS, *sorted(path.stem for path in (FOLDER / "cases").glob("*.json"))]
+    for family in families:
+        tensors = PROGRAMS[family](seeded(family)) if family in PROGRAMS else family_tensors(family)
+        stored = {name: (value.float() if value.is_floating_point() else value).contiguous() for name, value in tensors.items()}
+        save_file(stored, FOLDER / f"reference/{family}.safetensors", metadata={"made by": f"torch {torch.__version__}"})
+        print(family, len(tensors))
 
 
 if __name__ == "__main__":

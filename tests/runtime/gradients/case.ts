@@ -1,30 +1,52 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { decodeSafetensors } from "../../../runtime/adapter/safetensors.ts";
 import { openSession, type Tensors } from "../../../runtime/execute/session.ts";
 import { backward } from "../../../runtime/gradients/backward.ts";
 import { type AttributeValue, asModel, GraphBuilder } from "../../../runtime/onnx/builder.ts";
-import type { ValueName } from "../../../runtime/onnx/graph.ts";
-import { float32, type Tensor } from "../../../runtime/onnx/tensor.ts";
+import type { Graph, ValueName } from "../../../runtime/onnx/graph.ts";
+import { ELEMENTS, type ElementArray, type ElementType, type Tensor, tensor } from "../../../runtime/onnx/tensor.ts";
 import { inferTypes } from "../../../runtime/shapes/infer.ts";
+
+/** Nested lists, as JSON has them, under their element type: `{ "int64": [[0, 1], [2, 3]] }`. */
+type Constant = Partial<Record<ElementType, Nested>>;
+type Nested = number | boolean | Nested[];
 
 export interface GradientCase {
   name: string;
   op: string;
+  /** Shapes of the float inputs x0, x1, …, whose gradients are compared. */
   inputs: number[][];
-  /** Which input stands at each operand; in order when absent. */
+  /** What stands at other operands, by their position; null for an absent one. */
+  constants?: Record<number, Constant | null>;
+  /** Which input stands at each operand that is no constant; in order when absent. */
   operands?: number[];
-  bounds?: [number, number];
-  attributes: Record<string, AttributeValue>;
+  attributes?: Record<string, AttributeValue>;
+  /** Inputs without a gradient by definition, such as a running mean. */
+  frozen?: number[];
+  /** How many outputs the node has, and which of them the loss depends on: all when absent. */
+  outputs?: number;
+  used?: number[];
+  /** For the script that makes the inputs: which are at least 0.5, how wide they spread, and what values they keep away from. */
+  positive?: number[];
+  range?: number;
+  kinks?: number[];
 }
 
 const folder = new URL(".", import.meta.url);
+const namesIn = (name: string) =>
+  readdirSync(new URL(name, folder)).map((file) => basename(basename(file, ".json"), ".safetensors"));
 
-export const CASES: GradientCase[] = JSON.parse(readFileSync(new URL("cases.json", folder), "utf8"));
+export const CASES: GradientCase[] = namesIn("cases").flatMap((family) =>
+  JSON.parse(readFileSync(new URL(`cases/${family}.json`, folder), "utf8")),
+);
 
-const reference = decodeSafetensors(
-  readFileSync(new URL("reference.safetensors", folder)),
-  "reference.safetensors",
-).tensors;
+const reference = new Map(
+  namesIn("reference").flatMap((family) => {
+    const file = `reference/${family}.safetensors`;
+    return [...decodeSafetensors(readFileSync(new URL(file, folder)), file).tensors];
+  }),
+);
 
 /** A value that PyTorch computed. @see scripts/references/gradients.py */
 export function referenceValue(name: string): Tensor {
@@ -33,31 +55,43 @@ export function referenceValue(name: string): Tensor {
   return value;
 }
 
-/** An operator with its backward graph: (x0, x1, …, dy) → (y, dx0, dx1, …). */
-export async function openCase(test: GradientCase) {
+export const usedOutputs = (test: GradientCase): number[] => test.used ?? [...Array(test.outputs ?? 1).keys()];
+
+export const differentiated = (test: GradientCase): number[] =>
+  [...test.inputs.keys()].filter((at) => !test.frozen?.includes(at));
+
+/** The inputs of a case, under the names of its graph. */
+export const caseInputs = (test: GradientCase): Record<string, Tensor> =>
+  Object.fromEntries(test.inputs.map((_, at) => [`x${at}`, referenceValue(`${test.name}/x${at}`)]));
+
+/** An operator with its backward graph: (x0, x1, …, dy0, …) → (y0, …, dx0, dx1, …). */
+export function caseGraph(test: GradientCase): Graph {
   const b = new GraphBuilder();
   const xs = test.inputs.map((dims, at) => b.input(`x${at}`, "float32", dims));
-  const operands = (test.operands ?? [...xs.keys()]).map((at) => xs[at]!);
-  const bounds = (test.bounds ?? []).map((bound) => b.constant("bound", float32([], [bound])));
-  const y = b.add(test.op, [...operands, ...bounds], test.attributes, "y");
+  const ys = b.addMany(test.op, operandsOf(test, xs, b), test.outputs ?? 1, test.attributes);
   const forward = b.build("forward");
   const types = inferTypes(forward);
-  const { type, shape } = types.get(y)!;
-  const dy = b.input("dy", type, shape);
-  const wanted: ValueName[] = xs;
-  const gradients = backward(b, {
-    nodes: [...forward.nodes],
-    type: (name) => types.get(name)!,
-    seeds: new Map([[y, dy]]),
-    wanted,
+  const used = usedOutputs(test);
+  const seeds = used.map((at): [ValueName, ValueName] => {
+    const { type, shape } = types.get(ys[at]!)!;
+    return [ys[at]!, b.input(`dy${at}`, type, shape)];
   });
-  b.output(y);
-  for (const x of xs) {
-    b.alias(`d${x}`, gradients.get(x)!);
-    b.output(`d${x}`);
+  const wanted = differentiated(test).map((at) => xs[at]!);
+  const nodes = [...forward.nodes];
+  const gradients = backward(b, { nodes, type: (name) => types.get(name)!, seeds: new Map(seeds), wanted });
+  for (const at of used) b.alias(`y${at}`, ys[at]!);
+  for (const x of wanted) b.alias(`d${x}`, gradients.get(x)!);
+  for (const name of [...used.map((at) => `y${at}`), ...wanted.map((x) => `d${x}`)]) b.output(name);
+  return b.build("case");
+}
+
+export async function runCase(graph: Graph, inputs: Tensors): Promise<Record<string, Tensor>> {
+  const session = await openSession(asModel(graph));
+  try {
+    return await session.run(inputs);
+  } finally {
+    await session.close();
   }
-  const session = await openSession(asModel(b.build("case")));
-  return { run: (inputs: Tensors) => session.run(inputs), close: () => session.close(), outputShape: shape };
 }
 
 /** Largest difference, relative to the largest reference value. */
@@ -75,3 +109,25 @@ export function relativeError(found: Tensor, wanted: Tensor): number {
 function expectSameShape(found: Tensor, wanted: Tensor): void {
   if (found.dims.join() !== wanted.dims.join()) throw new Error(`shape [${found.dims}] instead of [${wanted.dims}]`);
 }
+
+function operandsOf(test: GradientCase, xs: readonly ValueName[], b: GraphBuilder): ValueName[] {
+  const variables = (test.operands ?? [...xs.keys()]).map((at) => xs[at]!);
+  const constants = test.constants ?? {};
+  return Array.from({ length: variables.length + Object.keys(constants).length }, (_, at) => {
+    const constant = constants[at];
+    if (constant === undefined) return variables.shift()!;
+    return constant === null ? "" : b.constant("operand", constantTensor(constant));
+  });
+}
+
+function constantTensor(constant: Constant): Tensor {
+  const [type, nested] = Object.entries(constant)[0] as [ElementType, Nested];
+  const dims: number[] = [];
+  for (let level: Nested | undefined = nested; Array.isArray(level); level = level[0]) dims.push(level.length);
+  const elements = flattened(nested);
+  const data = type === "int64" ? BigInt64Array.from(elements, BigInt) : new ELEMENTS[type](elements.length);
+  if (type !== "int64") (data as Float32Array).set(elements);
+  return tensor(type, dims, data as ElementArray);
+}
+
+const flattened = (nested: Nested): number[] => (Array.isArray(nested) ? nested.flatMap(flattened) : [Number(nested)]);

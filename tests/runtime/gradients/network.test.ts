@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { openSession } from "../../../runtime/execute/session.ts";
 import { backward } from "../../../runtime/gradients/backward.ts";
-import { crossEntropy } from "../../../runtime/losses/cross-entropy.ts";
+import { LOSSES } from "../../../runtime/losses/index.ts";
 import { asModel, GraphBuilder } from "../../../runtime/onnx/builder.ts";
 import { float32 } from "../../../runtime/onnx/tensor.ts";
 import { inferTypes } from "../../../runtime/shapes/infer.ts";
@@ -33,7 +33,13 @@ it("a depthwise residual network with cross-entropy has PyTorch's gradients, to 
   const nodes = [...forward.nodes];
 
   const shares = b.constant("shares", float32([3], [1 / 3, 1 / 3, 1 / 3]));
-  const loss = crossEntropy(b, { logits, labels: "labels", shares, classes: 4 }, 0.1);
+  const loss = LOSSES["cross-entropy"].build(b, {
+    logits,
+    labels: "labels",
+    shares,
+    classes: 4,
+    options: { labelSmoothing: 0.1 },
+  });
   const gradients = backward(b, {
     nodes,
     type: (name) => types.get(name)!,
