@@ -3,6 +3,7 @@ import { Command } from "commander";
 import type { AddCommand } from "./cli/command.ts";
 import { addAdapt } from "./cli/commands/adapt.ts";
 import { addAdapters } from "./cli/commands/adapters.ts";
+import { addAverage } from "./cli/commands/average.ts";
 import { addEval } from "./cli/commands/eval.ts";
 import { addInfer } from "./cli/commands/infer.ts";
 import { addMerge } from "./cli/commands/merge.ts";
@@ -22,6 +23,7 @@ const COMMANDS: readonly AddCommand[] = [
   addRollback,
   addEval,
   addMerge,
+  addAverage,
 ];
 
 const terminal: Terminal = { out: process.stdout, notes: process.stderr, env: process.env };

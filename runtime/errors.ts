@@ -9,6 +9,14 @@ export const ERRORS = {
   ],
   ADAPTER_REFUSED: ["the adapter was refused here before", "train another one; see lichen adapters for the reason"],
   ADAPTER_WRONG_BASE: ["the adapter was trained on another base model", "use the base that the adapter names"],
+  AVERAGE_MISMATCH: [
+    "the adapters cannot be averaged, because they are not of one kind",
+    "average adapters of one base, method, targets and classes",
+  ],
+  AVERAGE_NOT_LINEAR: [
+    "the parameters of this method have no mean that does what the mean of the adapters would do",
+    "train with a linear method (head, bias, scale, sparse, layerwise, or lora with a frozen down-projection)",
+  ],
   BAD_ARGUMENT: ["an argument is not usable", "see --help"],
   BAD_ATTRIBUTE: ["an operator's attribute is not usable", "check the model with a newer exporter"],
   BAD_BLOCK: ["a block does not belong to the blob", "nothing: it is dropped and asked for again"],
