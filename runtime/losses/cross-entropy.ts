@@ -18,7 +18,7 @@ export const crossEntropy: LossDefinition = {
     const weights = classWeights && b.constant("class_weights", float32([classes], classWeights));
     const plain = smoothed(b, labels!, classes, labelSmoothing);
     const target = weights ? b.add("Mul", [plain, weights]) : plain;
-    const share = asColumn(b, weights ? weighted(b, shares, b.add("Gather", [weights, labels!])) : shares);
+    const share = asColumn(b, weights ? rebalanced(b, shares, b.add("Gather", [weights, labels!])) : shares);
 
     const logP = b.add("LogSoftmax", [logits], { axis: -1 });
     const p = b.add("Exp", [logP]);
@@ -37,13 +37,12 @@ function smoothed(b: GraphBuilder, labels: ValueName, classes: number, smoothing
   return b.add("OneHot", [labels, depth, b.constant("levels", float32([2], [off, 1 - smoothing + off]))]);
 }
 
-/** Shares in proportion to their weights, with the sum they had. @param weights [B] */
-function weighted(b: GraphBuilder, shares: ValueName, weights: ValueName): ValueName {
-  const products = b.add("Mul", [shares, weights]);
+/** Shares that, times the weights, have the sum they had without. @param weights [B] */
+function rebalanced(b: GraphBuilder, shares: ValueName, weights: ValueName): ValueName {
   const sum = (values: ValueName) => b.add("ReduceSum", [values], { keepdims: 0 });
   // A batch may hold no sample of this loss.
-  const ratio = b.add("Div", [sum(shares), b.add("Max", [sum(products), number(b, 1e-30)])]);
-  return b.add("Mul", [products, ratio]);
+  const weight = b.add("Max", [sum(b.add("Mul", [shares, weights])), number(b, 1e-30)]);
+  return b.add("Mul", [shares, b.add("Div", [sum(shares), weight])]);
 }
 
 function countCorrect(b: GraphBuilder, logits: ValueName, labels: ValueName, shares: ValueName): ValueName {
