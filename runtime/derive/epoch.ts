@@ -1,5 +1,5 @@
 import { backward } from "../gradients/backward.ts";
-import { crossEntropy } from "../losses/cross-entropy.ts";
+import { LOSSES } from "../losses/index.ts";
 import { asModel, GraphBuilder } from "../onnx/builder.ts";
 import { ELEMENT_CODES } from "../onnx/elements.ts";
 import type { Graph, Model, ValueName } from "../onnx/graph.ts";
@@ -96,16 +96,13 @@ async function deriveBody(outer: GraphBuilder, base: Base, plan: Plan, options: 
   const chosen = b.add("Gather", [EPOCH.order, iteration]);
   for (const name of plan.frontier) b.alias(name, b.add("Gather", [EPOCH.cache(name), chosen]));
   const forward = addForward(b, base, plan);
-  const loss = crossEntropy(
-    b,
-    {
-      logits: base.logits.name,
-      labels: b.add("Gather", [EPOCH.labels, chosen]),
-      shares: b.add("Gather", [EPOCH.shares, iteration]),
-      classes: base.classes,
-    },
-    options.labelSmoothing,
-  );
+  const loss = LOSSES["cross-entropy"].build(b, {
+    logits: base.logits.name,
+    classes: base.classes,
+    labels: b.add("Gather", [EPOCH.labels, chosen]),
+    shares: b.add("Gather", [EPOCH.shares, iteration]),
+    options: { labelSmoothing: options.labelSmoothing },
+  });
   const gradients = clipNorm(b, parameterGradients(b, base, forward, loss.gradient), options.gradientNorm);
   const step = b.add("Add", [
     b.add("Add", [EPOCH.stepsBefore, b.add("Cast", [iteration], { to: ELEMENT_CODES.float32 })]),
