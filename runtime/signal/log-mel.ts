@@ -42,13 +42,13 @@ export function logMel(p: LogMel): (samples: Float32Array) => Tensor<"float32"> 
 }
 
 /** Shorter sounds are centred in silence; of longer ones the loudest window is kept, at a multiple of the hop. */
-export function fitWindow(samples: Float32Array, windowSamples: number, hopSamples: number): Float32Array {
+export const fitWindow = (samples: Float32Array, windowSamples: number, hopSamples: number): Float32Array =>
+  cutWindow(samples, windowStart(samples, windowSamples, hopSamples), windowSamples);
+
+/** Where the window begins that a model hears; below 0 for sounds that are shorter. */
+export function windowStart(samples: Float32Array, windowSamples: number, hopSamples: number): number {
   const surplus = samples.length - windowSamples;
-  if (surplus <= 0) {
-    const window = new Float32Array(windowSamples);
-    window.set(samples, Math.floor(-surplus / 2));
-    return window;
-  }
+  if (surplus <= 0) return -Math.floor(-surplus / 2);
   // energy[n] is that of the first n samples.
   const energy = new Float64Array(samples.length + 1);
   for (let n = 0; n < samples.length; n++) energy[n + 1] = energy[n]! + samples[n]! ** 2;
@@ -58,7 +58,17 @@ export function fitWindow(samples: Float32Array, windowSamples: number, hopSampl
     const inside = energy[start + windowSamples]! - energy[start]!;
     if (inside > most) [loudest, most] = [start, inside];
   }
-  return samples.subarray(loudest, loudest + windowSamples);
+  return loudest;
+}
+
+/** A part of a sound, in silence where it has not begun or has ended; not a copy where it lies wholly inside. */
+export function cutWindow(samples: Float32Array, start: number, length: number): Float32Array {
+  if (start >= 0 && start + length <= samples.length) return samples.subarray(start, start + length);
+  const window = new Float32Array(length);
+  const first = Math.max(0, start);
+  const end = Math.min(samples.length, start + length);
+  if (end > first) window.set(samples.subarray(first, end), first - start);
+  return window;
 }
 
 interface Band {

@@ -1,0 +1,3 @@
+export { canvasSize, pictureView } from "./picture.ts";
+export { AUGMENT_POLICY, type AugmentPolicy } from "./policy.ts";
+export { soundView } from "./sound.ts";
