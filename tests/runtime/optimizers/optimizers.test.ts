@@ -10,12 +10,17 @@ const row = (name: string, at: number) => {
   return float32([6], data as Float32Array);
 };
 
-it.each(Object.keys(OPTIMIZERS) as OptimizerName[])("%s takes PyTorch's steps", async (name) => {
+const cases = (Object.keys(OPTIMIZERS) as OptimizerName[]).flatMap((name) => [
+  { name, rate: 0.1 },
+  { name, rate: 0.4, rateFactor: 0.25 },
+]);
+
+it.each(cases)("$name takes PyTorch's steps, at rate $rate times $rateFactor", async ({ name, rate, ...own }) => {
   const { slots, update } = OPTIMIZERS[name];
   const b = new GraphBuilder();
   for (const input of ["theta", "gradient", ...slots]) b.input(input, "float32", [6]);
   for (const input of ["rate", "step"]) b.input(input, "float32", []);
-  const next = update(b, { theta: "theta", gradient: "gradient", slots, learningRate: "rate", step: "step" });
+  const next = update(b, { theta: "theta", gradient: "gradient", slots, learningRate: "rate", step: "step", ...own });
   for (const value of [next.theta, ...next.slots]) b.output(value);
   const session = await openSession(asModel(b.build(name)));
 
@@ -25,7 +30,7 @@ it.each(Object.keys(OPTIMIZERS) as OptimizerName[])("%s takes PyTorch's steps", 
     const results = await session.run({
       ...state,
       gradient: row("optimizer/gradients", at),
-      rate: scalar("float32", 0.1),
+      rate: scalar("float32", rate),
       step: scalar("float32", at + 1),
     });
     state = {
