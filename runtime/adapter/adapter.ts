@@ -5,8 +5,32 @@ import { type ModelPackage, sha256 } from "../package/package.ts";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
-const score = z.object({ samples: z.int().nonnegative(), accuracy: z.number(), loss: z.number() });
-const metrics = z.object({ heldOut: score.nullable(), rehearsal: score.nullable() });
+const count = z.int().nonnegative();
+const score = z.object({
+  samples: count,
+  accuracy: z.number(),
+  loss: z.number(),
+  /** By class name; carried where classes must be told apart, as when new ones have been added. */
+  perClass: z.record(z.string(), z.object({ samples: count, correct: count })).optional(),
+});
+const lossScore = z.object({ samples: count, loss: z.number() });
+const confidence = z.object({
+  samples: count,
+  /** Mean entropy of each prediction, and entropy of the mean prediction, nats: low and high is what one wants. */
+  entropy: z.number(),
+  marginalEntropy: z.number(),
+  /** Share of the class predicted most often, 0 to 1. */
+  topShare: z.number(),
+});
+/** What came later is optional: older devices read newer adapters. */
+const metrics = z.object({
+  heldOut: score.nullable(),
+  rehearsal: score.nullable(),
+  /** In place of the two above, where a sample has several labels, or its outputs are no classes at all. */
+  losses: z.object({ heldOut: lossScore.nullable(), rehearsal: lossScore.nullable() }).optional(),
+  /** On held-out samples that nobody has labelled. */
+  confidence: confidence.optional(),
+});
 
 /** What an adapter says of itself. Unknown fields are kept out, so that older devices read newer adapters of the same format. */
 const descriptionSchema = z.object({
@@ -25,6 +49,9 @@ const descriptionSchema = z.object({
 
 /** How well samples are classified; loss is the mean cross-entropy in nats. */
 export type Score = z.infer<typeof score>;
+/** How well samples are reproduced, where there is no right or wrong. */
+export type LossScore = z.infer<typeof lossScore>;
+export type Confidence = z.infer<typeof confidence>;
 export type Metrics = z.infer<typeof metrics>;
 export type AdapterDescription = z.infer<typeof descriptionSchema>;
 

@@ -1,23 +1,32 @@
-import type { Metrics, Score } from "../adapter/adapter.ts";
+import type { Metrics } from "../adapter/adapter.ts";
 import { LichenError } from "../errors.ts";
 import type { Tensors } from "../execute/session.ts";
-import type { Random } from "../random/random.ts";
-import { type BatchOptions, epochOrder, stepsPerEpoch } from "./batches.ts";
-import { cosineRates } from "./schedule.ts";
-import type { Trainer } from "./trainer.ts";
+import type { SeededRandom } from "../random/random.ts";
+import { type BatchOptions, epochChunks, stepsPerEpoch } from "./batches.ts";
+import { learningRates, type ScheduleName } from "./schedule.ts";
+import type { Trainer, TrainingState } from "./trainer.ts";
 
 export interface FitOptions {
   epochs: number;
   learningRate: number;
+  schedule?: ScheduleName | undefined;
   /** Epochs without a better score after which training stops. */
   patience: number;
   batches: BatchOptions;
+  /** Rows of the cache, and how many of them fit into memory at once; all, when absent. */
+  memory?: { rows: number; most: number } | undefined;
   start: Tensors;
-  random: Random;
+  random: SeededRandom;
+  /** The loss of a guess, where the loss has one: ln(classes) for cross-entropy. */
+  chance?: number | undefined;
   signal: AbortSignal | undefined;
   /** Scores parameters on what was held out. */
   score(parameters: Tensors): Promise<Metrics>;
   onEpoch(epoch: number, loss: number, metrics: Metrics): void;
+  /** Called after every epoch with all that is needed to go on from there. */
+  onCheckpoint?: ((state: FitState) => void | Promise<void>) | undefined;
+  /** Goes on from here, and ends with the very bits of a run that was never interrupted. */
+  resume?: FitState | undefined;
 }
 
 export interface Fit {
@@ -28,46 +37,100 @@ export interface Fit {
   /** The epoch the parameters are from; 0 when none was better than the start. */
   bestEpoch: number;
   epochs: number;
+  /** The one that led here, after what divergence took off it. */
   learningRate: number;
 }
 
-/** How often a diverged run may start again with a quarter of the learning rate. */
+/** A training run between two epochs. */
+export interface FitState {
+  /** Epochs done since the last start. */
+  epoch: number;
+  /** How often it has diverged and started again. */
+  retries: number;
+  learningRate: number;
+  training: TrainingState;
+  best: { parameters: Tensors; metrics: Metrics; epoch: number };
+  before: Metrics;
+  /** Of the random generator. */
+  random: number;
+  /** Epochs in a row with a loss above `limit`; that is null until something is known to compare with. */
+  high: number;
+  limit: number | null;
+}
+
+/** How often a diverged run may start again, with a quarter of the learning rate. */
 const RETRIES = 2;
+
+/** A loss so many times what it was at first, for so many epochs in a row, will not come back. */
+const DIVERGED = { times: 3, epochs: 2 };
 
 /** Trains, keeping the best parameters seen on held-out samples. @throws CANCELLED, DIVERGED */
 export async function trainParameters(trainer: Trainer, options: FitOptions): Promise<Fit> {
-  for (let retry = 0; ; retry++) {
-    const learningRate = options.learningRate / 4 ** retry;
-    const run = await attempt(trainer, options, learningRate);
-    if (run) return { ...run, learningRate };
-    if (retry === RETRIES)
-      throw new LichenError("DIVERGED", { found: `a loss that is no number at learning rate ${learningRate}` });
+  let state = options.resume ?? begin(trainer, options, await options.score(options.start), 0);
+  options.random.restore(state.random);
+  while (state.epoch < options.epochs && state.epoch - state.best.epoch < options.patience) {
+    state = (await advance(trainer, options, state)) ?? again(trainer, options, state);
+    await options.onCheckpoint?.(state);
   }
+  const { best, before, epoch, learningRate } = state;
+  return {
+    parameters: best.parameters,
+    metrics: best.metrics,
+    bestEpoch: best.epoch,
+    before,
+    epochs: epoch,
+    learningRate,
+  };
 }
 
-async function attempt(
-  trainer: Trainer,
-  options: FitOptions,
-  learningRate: number,
-): Promise<Omit<Fit, "learningRate"> | null> {
-  const { epochs, patience, batches, random } = options;
-  const total = epochs * stepsPerEpoch(batches);
-  let state = trainer.start(options.start);
-  const before = await options.score(options.start);
-  let best = { parameters: options.start, metrics: before, bestEpoch: 0 };
+function begin(trainer: Trainer, options: FitOptions, before: Metrics, retries: number): FitState {
+  const { start, chance, random } = options;
+  return {
+    epoch: 0,
+    retries,
+    learningRate: options.learningRate / 4 ** retries,
+    training: trainer.start(start),
+    best: { parameters: start, metrics: before, epoch: 0 },
+    before,
+    random: random.state(),
+    high: 0,
+    limit: chance === undefined ? null : DIVERGED.times * Math.max(chance, before.heldOut?.loss ?? 0),
+  };
+}
 
-  for (let epoch = 1; epoch <= epochs; epoch++) {
-    if (options.signal?.aborted) throw new LichenError("CANCELLED", { at: `epoch ${epoch}` });
-    const order = epochOrder(batches, random);
-    const result = await trainer.epoch(state, order, cosineRates(learningRate, state.steps, order.steps, total));
-    if (!Number.isFinite(result.loss)) return null;
+/** One epoch further; null when training has diverged. */
+async function advance(trainer: Trainer, options: FitOptions, state: FitState): Promise<FitState | null> {
+  const epoch = state.epoch + 1;
+  const { training, loss } = await runEpoch(trainer, options, state);
+  const limit = state.limit ?? DIVERGED.times * loss;
+  const high = loss > limit ? state.high + 1 : 0;
+  const parameters = pick(training.values, Object.keys(options.start));
+  if (!Number.isFinite(loss) || high >= DIVERGED.epochs || !allFinite(parameters)) return null;
+  const metrics = await options.score(parameters);
+  const best = better(metrics, state.best.metrics) ? { parameters, metrics, epoch } : state.best;
+  options.onEpoch(epoch, loss, metrics);
+  return { ...state, epoch, training, best, high, limit, random: options.random.state() };
+}
+
+/** All over, more carefully. */
+function again(trainer: Trainer, options: FitOptions, { retries, learningRate, before }: FitState): FitState {
+  if (retries < RETRIES) return begin(trainer, options, before, retries + 1);
+  throw new LichenError("DIVERGED", { found: `a loss that runs away at learning rate ${learningRate}` });
+}
+
+async function runEpoch(trainer: Trainer, options: FitOptions, { epoch, training, learningRate }: FitState) {
+  const { batches, random, schedule = "cosine", memory = { rows: 0, most: 0 } } = options;
+  const total = options.epochs * stepsPerEpoch(batches);
+  let state = training;
+  let sum = 0;
+  for (const chunk of epochChunks(batches, random, memory)) {
+    if (options.signal?.aborted) throw new LichenError("CANCELLED", { at: `epoch ${epoch + 1}` });
+    const rates = learningRates(schedule, { peak: learningRate, first: state.steps, steps: chunk.steps, total });
+    const result = await trainer.epoch(state, chunk, rates);
     state = result.state;
-    const metrics = await options.score(state.values);
-    if (better(metrics, best.metrics)) best = { parameters: state.values, metrics, bestEpoch: epoch };
-    options.onEpoch(epoch, result.loss, metrics);
-    if (epoch - best.bestEpoch >= patience) return { ...best, before, epochs: epoch };
+    sum += result.loss * chunk.steps;
   }
-  return { ...best, before, epochs };
+  return { training: state, loss: sum / (state.steps - training.steps) };
 }
 
 /**
@@ -76,10 +139,24 @@ async function attempt(
  */
 function better(fresh: Metrics, best: Metrics): boolean {
   const [a, b] = [fresh, best].map(losses) as [number[], number[]];
-  return a.length === 0 || sum(a) < sum(b);
+  return a.length === 0 || sumOf(a) < sumOf(b);
 }
 
-const losses = ({ heldOut, rehearsal }: Metrics): number[] =>
-  [heldOut, rehearsal].filter((score): score is Score => score !== null).map((score) => score.loss);
+function losses({ heldOut, rehearsal, losses, confidence }: Metrics): number[] {
+  const scores = [heldOut, rehearsal, losses?.heldOut, losses?.rehearsal];
+  return [
+    ...scores.flatMap((score) => (score ? [score.loss] : [])),
+    // Sure of each sample, and yet not of one class for all: the information that predictions hold. @see Liang et al. 2020, arXiv:2002.08546
+    ...(confidence ? [confidence.entropy - confidence.marginalEntropy] : []),
+  ];
+}
 
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const sumOf = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+const pick = (values: Tensors, names: readonly string[]): Tensors =>
+  Object.fromEntries(names.map((name) => [name, values[name]!]));
+
+const allFinite = (parameters: Tensors): boolean =>
+  Object.values(parameters).every(
+    ({ type, data }) => type !== "float32" || (data as Float32Array).every(Number.isFinite),
+  );
