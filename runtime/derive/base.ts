@@ -1,7 +1,12 @@
 import { LichenError } from "../errors.ts";
-import { findLayers, type Layer, prepareGraph } from "../integer/layers.ts";
-import type { Graph, Model, ValueInfo } from "../onnx/graph.ts";
+import { findLayers, type Layer } from "../integer/layers.ts";
+import { prepareGraph } from "../integer/prepare.ts";
+import { normalizeModel } from "../normalize/index.ts";
+import type { Graph, Model, Node, ValueInfo, ValueName } from "../onnx/graph.ts";
 import { inferTypes, type ValueTypes } from "../shapes/infer.ts";
+
+/** What a model does to its logits before it answers. */
+export type Activation = "none" | "Softmax" | "LogSoftmax" | "Sigmoid";
 
 /** A base model, understood: what all derived graphs are derived from. */
 export interface Base {
@@ -10,43 +15,21 @@ export interface Base {
   layers: readonly Layer[];
   /** [N, …], float32 */
   input: ValueInfo;
-  /** [N, classes], float32 */
+  /** [N, …], float32: what the model answers */
+  output: ValueInfo;
+  /** [N, …], float32: what the losses see; the output, but for an activation at the very end */
   logits: ValueInfo;
+  activation: Activation;
+  /** Numbers in one sample's output. */
   classes: number;
 }
 
-/** Between these, the operators of the shape table mean the same (axes of reductions apart, which no rule takes yet). */
-const OLDEST_OPSET = 13;
-const NEWEST_OPSET = 24;
-
-/** @throws NOT_QUANTIZED, NO_SHAPE, UNSUPPORTED_OPERATOR */
+/** @throws NO_SHAPE, UNSUPPORTED_OPERATOR */
 export function prepareBase(model: Model): Base {
-  if (model.opset < OLDEST_OPSET || model.opset > NEWEST_OPSET) {
-    throw new LichenError("UNSUPPORTED_OPERATOR", {
-      at: `graph ${model.graph.name}`,
-      found: `opset ${model.opset}`,
-      wanted: `opset ${OLDEST_OPSET} to ${NEWEST_OPSET}`,
-      todo: "export the model with a newer opset",
-    });
-  }
-  const graph = prepareGraph(model.graph);
+  const graph = prepareGraph(normalizeModel(model).graph);
   const types = inferTypes(graph);
-  const layers = findLayers(graph);
-  const [input, output] = [graph.inputs, graph.outputs].map((values, at) => {
-    if (values.length === 1) return { name: values[0]!.name, ...types.get(values[0]!.name)! };
-    throw new LichenError("UNSUPPORTED_OPERATOR", {
-      at: `graph ${graph.name}`,
-      found: `${values.length} ${at === 0 ? "inputs" : "outputs"}`,
-      wanted: "one",
-    });
-  }) as [ValueInfo, ValueInfo];
-  if (layers.length === 0) {
-    throw new LichenError("NOT_QUANTIZED", {
-      at: `graph ${graph.name}`,
-      found: "no int8 Conv or Gemm",
-      wanted: "a QDQ int8 model",
-    });
-  }
+  const info = (name: ValueName): ValueInfo => ({ name, ...types.get(name)! });
+  const [input, output] = [only(graph, "input"), only(graph, "output")].map(info) as [ValueInfo, ValueInfo];
   if (typeof input.shape[0] === "number") {
     throw new LichenError("NO_SHAPE", {
       at: `input ${input.name}`,
@@ -55,13 +38,43 @@ export function prepareBase(model: Model): Base {
       todo: "export the model with a symbolic first dimension",
     });
   }
-  const classes = output.shape.at(-1);
-  if (output.shape.length !== 2 || typeof classes !== "number" || output.type !== "float32") {
+  const { logits, activation } = beforeActivation(graph, output.name);
+  const sample = output.shape.slice(1);
+  if (sample.length === 0 || !sample.every((dim) => typeof dim === "number") || output.type !== "float32") {
     throw new LichenError("NO_SHAPE", {
       at: `output ${output.name}`,
       found: `${output.type}[${output.shape}]`,
       wanted: "float32[N, classes]",
     });
   }
-  return { graph, types, layers, input, logits: output, classes };
+  const classes = sample.reduce<number>((product, dim) => product * (dim as number), 1);
+  return { graph, types, layers: findLayers(graph), input, output, logits: info(logits), activation, classes };
 }
+
+function only(graph: Graph, what: "input" | "output"): ValueName {
+  const values = what === "input" ? graph.inputs : graph.outputs;
+  if (values.length === 1) return values[0]!.name;
+  throw new LichenError("UNSUPPORTED_OPERATOR", {
+    at: `graph ${graph.name}`,
+    found: `${values.length} ${what}s`,
+    wanted: "one",
+  });
+}
+
+/**
+ * The value before a Softmax or Sigmoid at the very end, also where its answer is quantized once more: losses take logits, whose
+ * gradient is finite everywhere.
+ */
+function beforeActivation(graph: Graph, output: ValueName): { logits: ValueName; activation: Activation } {
+  const producers = new Map<ValueName, Node>(graph.nodes.flatMap((node) => node.outputs.map((value) => [value, node])));
+  let last = producers.get(output);
+  while (last && PASSING.has(last.opType)) last = producers.get(last.inputs[0]!);
+  return last && isActivation(last.opType)
+    ? { logits: last.inputs[0]!, activation: last.opType }
+    : { logits: output, activation: "none" };
+}
+
+const PASSING = new Set(["QuantizeLinear", "DequantizeLinear", "Identity"]);
+
+const isActivation = (opType: string): opType is Exclude<Activation, "none"> =>
+  opType === "Softmax" || opType === "LogSoftmax" || opType === "Sigmoid";

@@ -1,4 +1,3 @@
-import { backward } from "../gradients/backward.ts";
 import { LOSSES } from "../losses/index.ts";
 import { asModel, GraphBuilder } from "../onnx/builder.ts";
 import { ELEMENT_CODES } from "../onnx/elements.ts";
@@ -7,9 +6,9 @@ import { float32, int64, scalar, tensor } from "../onnx/tensor.ts";
 import { OPTIMIZERS, type OptimizerName } from "../optimizers/index.ts";
 import { foldConstants } from "../passes/fold-constants.ts";
 import { prune } from "../passes/prune.ts";
-import { type Plan, parameterName } from "../plan/plan.ts";
-import type { Base } from "./base.ts";
-import { addForward, type Forward } from "./forward.ts";
+import type { Plan } from "../plan/plan.ts";
+import { addForward } from "./forward.ts";
+import { parameterGradients } from "./parameter-gradients.ts";
 
 export interface EpochOptions {
   optimizer: OptimizerName;
@@ -47,7 +46,8 @@ export const EPOCH = {
  * epoch.onnx: one ONNX Loop over minibatches, so that one native call is one epoch.
  * Forward in integers, backward in float32, the optimizer in the graph; parameters and optimizer state go round the loop.
  */
-export async function deriveEpoch(base: Base, plan: Plan, options: EpochOptions): Promise<Model> {
+export async function deriveEpoch(plan: Plan, options: EpochOptions): Promise<Model> {
+  const { base } = plan;
   const outer = new GraphBuilder({ source: base.graph });
   for (const name of plan.frontier) {
     const { type, shape } = base.types.get(name)!;
@@ -61,7 +61,7 @@ export async function deriveEpoch(base: Base, plan: Plan, options: EpochOptions)
   const carried = carriedValues(plan, options.optimizer);
   for (const { name, dims } of carried) outer.input(EPOCH.start(name), "float32", dims);
 
-  const body = await deriveBody(outer, base, plan, options);
+  const body = await foldConstants(prune(deriveStep(outer, plan, options)));
   const steps = outer.add("Gather", [outer.add("Shape", [EPOCH.order]), outer.constant("first", scalarIndex(0))]);
   const go = outer.constant("go", tensor("bool", [], Uint8Array.of(1)));
   const results = outer.addMany(
@@ -86,7 +86,9 @@ export function carriedValues(plan: Plan, optimizer: OptimizerName): { name: str
   return [...plan.parameters, ...slots];
 }
 
-async function deriveBody(outer: GraphBuilder, base: Base, plan: Plan, options: EpochOptions): Promise<Graph> {
+/** The body of the loop: one step over one minibatch. */
+function deriveStep(outer: GraphBuilder, plan: Plan, options: EpochOptions): Graph {
+  const { base } = plan;
   const b = new GraphBuilder({ outer });
   const iteration = b.input("iteration", "int64", []);
   const go = b.input("go_on", "bool", []);
@@ -95,7 +97,7 @@ async function deriveBody(outer: GraphBuilder, base: Base, plan: Plan, options: 
 
   const chosen = b.add("Gather", [EPOCH.order, iteration]);
   for (const name of plan.frontier) b.alias(name, b.add("Gather", [EPOCH.cache(name), chosen]));
-  const forward = addForward(b, base, plan);
+  const forward = addForward(b, plan);
   const loss = LOSSES["cross-entropy"].build(b, {
     logits: base.logits.name,
     classes: base.classes,
@@ -103,7 +105,7 @@ async function deriveBody(outer: GraphBuilder, base: Base, plan: Plan, options: 
     shares: b.add("Gather", [EPOCH.shares, iteration]),
     options: { labelSmoothing: options.labelSmoothing },
   });
-  const gradients = clipNorm(b, parameterGradients(b, base, forward, loss.gradient), options.gradientNorm);
+  const gradients = clipNorm(b, parameterGradients(b, plan, forward, loss.gradient), options.gradientNorm);
   const step = b.add("Add", [
     b.add("Add", [EPOCH.stepsBefore, b.add("Cast", [iteration], { to: ELEMENT_CODES.float32 })]),
     b.constant("one", scalar("float32", 1)),
@@ -125,30 +127,7 @@ async function deriveBody(outer: GraphBuilder, base: Base, plan: Plan, options: 
   for (const update of updates) for (const slot of update.slots) b.output(slot);
   b.output(loss.loss);
   b.output(loss.correct);
-  return foldConstants(prune(b.build("step")));
-}
-
-/** Gradient of each parameter, by its full name. */
-function parameterGradients(b: GraphBuilder, base: Base, forward: Forward, logits: ValueName): Map<string, ValueName> {
-  const { adapted, nodes } = forward;
-  const baseOf = new Map(
-    adapted.flatMap(({ target, layer }) =>
-      layer.node.inputs.map((name, at) => [name, target.layer.node.inputs[at]!] as const),
-    ),
-  );
-  const wanted = adapted.flatMap(({ target, layer }) => target.method.operands.map((kind) => layer[kind].outputs[0]!));
-  const found = backward(b, {
-    nodes,
-    type: (name) => base.types.get(baseOf.get(name) ?? name)!,
-    seeds: new Map([[base.logits.name, logits]]),
-    wanted,
-  });
-  return new Map(
-    adapted.flatMap(({ target, layer }) => {
-      const gradients = target.method.gradients({ b, gradient: (kind) => found.get(layer[kind].outputs[0]!)! });
-      return Object.entries(gradients).map(([name, value]) => [parameterName(target.layer, name), value] as const);
-    }),
-  );
+  return b.build("step");
 }
 
 function clipNorm(b: GraphBuilder, gradients: Map<string, ValueName>, limit: number): Map<string, ValueName> {

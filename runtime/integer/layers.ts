@@ -1,129 +1,158 @@
-import { LichenError } from "../errors.ts";
 import { attribute } from "../onnx/attributes.ts";
 import type { Graph, Node, ValueName } from "../onnx/graph.ts";
-import { int32, type Tensor, tensor } from "../onnx/tensor.ts";
+import type { Tensor } from "../onnx/tensor.ts";
+import { constantOf, quantizedOperand } from "./quantized.ts";
 
-/** The operands of a DequantizeLinear: real = (quantized − zeroPoint) · scale. */
-export interface Quantized {
-  quantized: ValueName;
-  scale: ValueName;
-  zeroPoint: ValueName;
+/** A constant operand of a layer: what a method may change. */
+export interface Operand {
+  /** Its place among the node's inputs. */
+  at: number;
+  dims: readonly number[];
+  /** The DequantizeLinear that makes a real number of it, or null where it is stored as one. */
+  dequantize: Node | null;
 }
 
 /**
- * A weighted operator of a QDQ graph with all that integer execution needs to know. `input`, `weight` and `bias` are the
- * DequantizeLinear nodes in front of it; `output` is the QuantizeLinear behind it, or null where it ends in float.
+ * An operator with constants that can be adapted: a weight and a bias, or only one of them (the constant of an Add is a bias, the
+ * factor of a normalization a weight). Names as in the prepared graph.
  */
 export interface Layer {
   name: string;
   node: Node;
-  input: Node;
-  weight: Node;
-  bias: Node;
+  weight: Operand | null;
+  bias: Operand | null;
+  /** The DequantizeLinear before its input, the QuantizeLinear behind its output; null where these are real numbers. */
+  input: Node | null;
   output: Node | null;
   outChannels: number;
-  /** Which axis of the weight counts the output channels. */
+  /** Which axis of the weight, and which of the output, counts the output channels; the output's from the end where negative. */
   weightAxis: number;
+  outputAxis: number;
+  /** Whether ONNX Runtime's integer kernels run it, on integers throughout. */
+  integer: boolean;
 }
 
-export const quantizedOperand = (dequantize: Node): Quantized => {
-  const [quantized, scale, zeroPoint] = dequantize.inputs as [ValueName, ValueName, ValueName];
-  return { quantized, scale, zeroPoint };
+export type OperandKind = "weight" | "bias";
+
+/** How an operator takes its constants. */
+interface Form {
+  /** Places of weight and bias among the operands. */
+  weight?: (node: Node) => number | null;
+  bias?: (node: Node, graph: Constants) => number | null;
+  weightAxis?(node: Node): number;
+  outputAxis: number;
+  /** Whether integer kernels do this operator when its output is quantized, or also when it is not. */
+  integer: "quantized output" | "any output" | "never";
+  applies?(node: Node): boolean;
+}
+
+const norm: Form = { weight: () => 1, bias: () => 2, outputAxis: 1, integer: "never" };
+
+const FORMS: Readonly<Record<string, Form>> = {
+  Conv: { weight: () => 1, bias: () => 2, outputAxis: 1, integer: "quantized output" },
+  Gemm: {
+    weight: () => 1,
+    bias: () => 2,
+    weightAxis: (node) => (attribute(node, "transB", "int", 0) === 0 ? 1 : 0),
+    outputAxis: 1,
+    integer: "any output",
+    applies: (node) =>
+      attribute(node, "transA", "int", 0) === 0 &&
+      attribute(node, "alpha", "float", 1) === 1 &&
+      attribute(node, "beta", "float", 1) === 1,
+  },
+  MatMul: { weight: () => 1, weightAxis: () => 1, outputAxis: -1, integer: "any output" },
+  Add: {
+    bias: (node, constants) => [0, 1].find((at) => constants.real(node.inputs[at]!)) ?? null,
+    outputAxis: -1,
+    integer: "never",
+  },
+  BatchNormalization: norm,
+  InstanceNormalization: norm,
+  LayerNormalization: { ...norm, outputAxis: -1 },
 };
+
+/** Operators with a matrix or kernel between two sets of channels, as against factors and sums of single channels. */
+export const isWeighted = ({ node }: Layer): boolean => WEIGHTED.has(node.opType);
+const WEIGHTED = new Set(["Conv", "Gemm", "MatMul"]);
 
 /** All layers of a prepared graph, in topological order. */
 export function findLayers(graph: Graph): Layer[] {
-  const producers = producersOf(graph);
+  const constants = constantsOf(graph);
   const users = usersOf(graph);
   return graph.nodes.flatMap((node) => {
-    if (!isWeighted(node)) return [];
-    const [input, weight, bias] = node.inputs.map((name) => dequantizer(producers.get(name)));
-    const w = weight && graph.initializers.get(weight.inputs[0]!);
-    if (!input || !weight || !bias || !w) return [];
+    const form = node.domain === "" && Object.hasOwn(FORMS, node.opType) ? FORMS[node.opType]! : undefined;
+    if (!form || form.applies?.(node) === false) return [];
+    const weight = operandAt(node, constants, form.weight?.(node) ?? null);
+    const bias = operandAt(node, constants, form.bias?.(node, constants) ?? null);
+    // A weighted operator between two computed values (attention) has nothing to adapt.
+    if (form.weight && !weight) return [];
+    if ((!weight && !bias) || (weight && node.opType === "MatMul" && weight.dims.length !== 2)) return [];
+    const weightAxis = form.weightAxis?.(node) ?? 0;
+    const input = constants.dequantizer(node.inputs[0]!);
     const after = users.get(node.outputs[0]!) ?? [];
-    const output = after.length === 1 && after[0]!.opType === "QuantizeLinear" ? after[0]! : null;
-    const weightAxis = node.opType === "Gemm" && attribute(node, "transB", "int", 0) === 0 ? 1 : 0;
-    return [{ name: node.name, node, input, weight, bias, output, outChannels: w.dims[weightAxis]!, weightAxis }];
-  });
-}
-
-/**
- * The graph in the one form that the rest of the engine reads: every weighted operator has a bias, and every quantizer its
- * zero point. The numbers it computes stay the same.
- */
-export function prepareGraph(graph: Graph): Graph {
-  return addBiases(addZeroPoints(graph));
-}
-
-/** The constant of a graph. @throws NOT_QUANTIZED when the value is computed. */
-export function constantOf(graph: Graph, name: ValueName): Tensor {
-  const value = graph.initializers.get(name);
-  if (!value)
-    throw new LichenError("NOT_QUANTIZED", { at: `value ${name}`, found: "a computed value", wanted: "a constant" });
-  return value;
-}
-
-/** Int32 biases at scale x·w, the only form that integer kernels add; zeros where the model has none. */
-function addBiases(graph: Graph): Graph {
-  const producers = producersOf(graph);
-  const initializers = new Map(graph.initializers);
-  const nodes = graph.nodes.flatMap((node) => {
-    const [input, weight] = node.inputs.map((name) => dequantizer(producers.get(name)));
-    if (!isWeighted(node) || node.inputs[2] || !input || !weight) return [node];
-    const xScale = constantOf(graph, input.inputs[1]!).data[0] as number;
-    const wScale = constantOf(graph, weight.inputs[1]!);
-    const w = constantOf(graph, weight.inputs[0]!);
-    const channels = w.dims[node.opType === "Gemm" && attribute(node, "transB", "int", 0) === 0 ? 1 : 0]!;
-    const scales = Float32Array.from({ length: wScale.data.length }, (_, c) => xScale * (wScale.data[c] as number));
-    const name = `${node.name}_bias`;
-    initializers.set(`${name}_quantized`, int32([channels], new Int32Array(channels)));
-    initializers.set(`${name}_scale`, tensor("float32", wScale.dims, scales));
-    initializers.set(`${name}_zero_point`, int32(wScale.dims, new Int32Array(scales.length)));
-    const dequantize: Node = {
-      name: `${name}_dequantize`,
-      opType: "DequantizeLinear",
-      domain: "",
-      inputs: [`${name}_quantized`, `${name}_scale`, `${name}_zero_point`],
-      outputs: [name],
-      attributes: { axis: { kind: "int", value: 0 } },
+    const isResult = graph.outputs.some(({ name }) => name === node.outputs[0]);
+    const output = after.length === 1 && !isResult && after[0]!.opType === "QuantizeLinear" ? after[0]! : null;
+    const layer = {
+      name: node.name,
+      node,
+      weight,
+      bias,
+      input: input && !graph.initializers.has(input.inputs[0]!) ? input : null,
+      output,
+      outChannels: weight ? weight.dims[weightAxis]! : bias!.dims.reduce((product, dim) => product * dim, 1),
+      weightAxis,
+      outputAxis: form.outputAxis,
     };
-    return [dequantize, { ...node, inputs: [node.inputs[0]!, node.inputs[1]!, name] }];
+    return [{ ...layer, integer: runsInIntegers(graph, layer, form) }];
   });
-  return { ...graph, nodes, initializers };
 }
 
-/** An absent zero point is zero, of the quantized type (uint8 where nothing says otherwise). @see ONNX QuantizeLinear-13 */
-function addZeroPoints(graph: Graph): Graph {
-  const initializers = new Map(graph.initializers);
-  const nodes = graph.nodes.map((node): Node => {
-    if ((node.opType !== "QuantizeLinear" && node.opType !== "DequantizeLinear") || node.inputs[2]) return node;
-    const scale = constantOf(graph, node.inputs[1]!);
-    const type = node.opType === "DequantizeLinear" ? (initializers.get(node.inputs[0]!)?.type ?? "uint8") : "uint8";
-    const zeros =
-      type === "int32"
-        ? new Int32Array(scale.data.length)
-        : type === "int8"
-          ? new Int8Array(scale.data.length)
-          : new Uint8Array(scale.data.length);
-    initializers.set(`${node.name}_zero_point`, { type, dims: scale.dims, data: zeros });
-    return { ...node, inputs: [node.inputs[0]!, node.inputs[1]!, `${node.name}_zero_point`] };
-  });
-  return { ...graph, nodes, initializers };
+/** What ONNX Runtime's fusion asks for: all operands quantized, and the bias at exactly float32(x scale · weight scale). */
+function runsInIntegers(graph: Graph, layer: Omit<Layer, "integer">, form: Form): boolean {
+  const { input, weight, bias, output } = layer;
+  if (form.integer === "never" || (form.integer === "quantized output" && !output)) return false;
+  if (!input || !weight?.dequantize || (form.bias && !bias?.dequantize)) return false;
+  const scaleOf = (node: Node) => constantOf(graph, quantizedOperand(node).scale);
+  const xScale = scaleOf(input);
+  if (xScale.data.length !== 1) return false;
+  if (!bias?.dequantize) return true;
+  const [wScale, bScale] = [scaleOf(weight.dequantize), scaleOf(bias.dequantize)];
+  return Array.from(
+    bScale.data as Float32Array,
+    (scale, at) => scale === Math.fround((xScale.data[0] as number) * ((wScale.data[at] ?? wScale.data[0]) as number)),
+  ).every(Boolean);
 }
 
-const isWeighted = (node: Node): boolean =>
-  node.domain === "" &&
-  (node.opType === "Conv" ||
-    (node.opType === "Gemm" &&
-      attribute(node, "transA", "int", 0) === 0 &&
-      attribute(node, "alpha", "float", 1) === 1 &&
-      attribute(node, "beta", "float", 1) === 1));
+interface Constants {
+  /** The DequantizeLinear that writes the value, if one does. */
+  dequantizer(value: ValueName): Node | null;
+  /** The constant behind a value, dequantized or not, where it stands for real numbers. */
+  real(value: ValueName): Tensor | null;
+}
 
-const dequantizer = (node: Node | undefined): Node | undefined =>
-  node?.opType === "DequantizeLinear" ? node : undefined;
+function constantsOf(graph: Graph): Constants {
+  const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  const dequantizer = (value: ValueName) => {
+    const producer = producers.get(value);
+    return producer?.opType === "DequantizeLinear" ? producer : null;
+  };
+  return {
+    dequantizer,
+    real(value) {
+      const direct = graph.initializers.get(value);
+      if (direct) return direct.type === "float32" ? direct : null;
+      const through = dequantizer(value);
+      return (through && graph.initializers.get(through.inputs[0]!)) ?? null;
+    },
+  };
+}
 
-const producersOf = (graph: Graph): Map<ValueName, Node> =>
-  new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+function operandAt(node: Node, constants: Constants, at: number | null): Operand | null {
+  const value = at === null ? undefined : node.inputs[at];
+  const constant = value ? constants.real(value) : null;
+  return constant && { at: at!, dims: constant.dims, dequantize: constants.dequantizer(value!) };
+}
 
 function usersOf(graph: Graph): Map<ValueName, Node[]> {
   const users = new Map<ValueName, Node[]>();

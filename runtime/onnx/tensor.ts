@@ -58,6 +58,9 @@ export const scalar = (type: "float32" | "int32", value: number): Tensor =>
 export const zeros = (type: "float32" | "int8" | "uint8" | "int32", length: number): Tensor =>
   tensor(type, [length], new ELEMENTS[type](length));
 
+export const zeroTensor = (dims: readonly number[]): Tensor<"float32"> =>
+  tensor("float32", dims, new Float32Array(elementCount(dims)));
+
 /** The bytes of a tensor, little-endian, without a copy. */
 export const bytesOf = (value: Tensor): Uint8Array =>
   new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength);

@@ -1,23 +1,23 @@
 import type { Base } from "../derive/base.ts";
 import { LichenError } from "../errors.ts";
 import { dependents } from "../gradients/backward.ts";
-import type { Layer } from "../integer/layers.ts";
 import { parseMethods } from "../methods/index.ts";
-import type { Method, Parameter } from "../methods/method.ts";
+import type { Parameter } from "../methods/method.ts";
 import type { Node, ValueName } from "../onnx/graph.ts";
-import { elementCount } from "../onnx/tensor.ts";
-
-export interface Target {
-  layer: Layer;
-  method: Method;
-  /** Named within the layer. */
-  parameters: readonly Parameter[];
-}
+import { elementCount, type Tensor, zeroTensor } from "../onnx/tensor.ts";
+import { addModules, networkOf } from "./modules.ts";
+import { type LayerPart, type Module, parameterName, type Target } from "./parts.ts";
+import { type ChoiceOptions, type ChosenLayer, choose, type PlanSpec, resolve } from "./spec.ts";
 
 /** What will be trained, and from where on the network has to be run again for it. */
 export interface Plan {
+  /** The base, with the modules of the plan in it. */
+  base: Base;
+  /** As it was asked for, such as `head+bias`. */
   method: string;
+  spec: PlanSpec;
   targets: readonly Target[];
+  modules: readonly Module[];
   /** The earliest values that nothing trainable changes, quantized wherever the model is: cached once per sample. */
   frontier: readonly ValueName[];
   /** Nodes behind the frontier, in topological order. */
@@ -27,50 +27,74 @@ export interface Plan {
   trainableParameters: number;
 }
 
-export const parameterName = (layer: Layer, name: string): string => `${layer.name}/${name}`;
-
-/** @throws UNKNOWN_METHOD, NOTHING_TO_TRAIN */
-export function makePlan(base: Base, method: string): Plan {
+/** @throws UNKNOWN_METHOD, BAD_ARGUMENT, NOTHING_TO_TRAIN */
+export function makePlan(base: Base, method: string, options: ChoiceOptions = {}): Plan {
   const methods = parseMethods(method);
-  const claimed = new Set<string>();
-  const targets = methods.flatMap((each) => {
-    const found = each.targets(base.layers).flatMap((layer): Target[] => {
-      const operands = each.operands.map((operand) => parameterName(layer, operand));
-      if (operands.some((operand) => claimed.has(operand))) return [];
-      for (const operand of operands) claimed.add(operand);
-      return [{ layer, method: each, parameters: each.parameters(layer, base.graph) }];
-    });
-    if (found.length > 0) return found;
-    throw new LichenError("NOTHING_TO_TRAIN", {
-      at: `method ${each.name}`,
-      wanted: "an int8 layer that no other method has claimed",
-    });
-  });
+  const names = methods.map((each) => each.method.name).join("+");
+  return planOf(base, choose(networkOf(base), methods, options), names);
+}
 
-  const parameters = targets.flatMap(({ layer, parameters }) =>
-    parameters.map(({ name, dims }) => ({ name: parameterName(layer, name), dims })),
-  );
+/** The plan that a spec describes. @throws UNKNOWN_METHOD, BAD_ARGUMENT, NOTHING_TO_TRAIN */
+export function planOf(base: Base, spec: PlanSpec, method: string): Plan {
+  const { layers, sites } = resolve(spec, networkOf(base));
+  const modules = sites.map((each) => ({ ...each, parameters: each.method.parameters(each.site, each.settings) }));
+  const grown = modules.length > 0 ? addModules(base, modules) : base;
+  const targets = claim(layers, grown);
+  const parameters = [...targets.flatMap(targetParameters), ...modules.flatMap(moduleParameters)];
+  if (parameters.length === 0)
+    throw new LichenError("NOTHING_TO_TRAIN", { at: `method ${method}`, found: "no parameters" });
+  const changed = [
+    ...targets.flatMap(({ layer }) => layer.node.outputs),
+    ...modules.flatMap(moduleParameters).map(({ name }) => name),
+  ];
   return {
-    method: methods.map((each) => each.name).join("+"),
+    base: grown,
+    method,
+    spec,
     targets,
-    ...findFrontier(
-      base,
-      targets.map((target) => target.layer),
-    ),
+    modules,
+    ...findFrontier(grown, changed),
     parameters,
     trainableParameters: parameters.reduce((sum, { dims }) => sum + elementCount(dims), 0),
   };
 }
 
+/** Where training starts from the bare base: zeros, but for what a method draws at random. */
+export const startParameters = (plan: Plan): Record<string, Tensor> =>
+  Object.fromEntries(plan.parameters.map(({ name, dims, start }) => [name, start?.() ?? zeroTensor(dims)]));
+
+/** Parts gathered by layer, in network order; what a part would change that an earlier one changes already, it leaves alone. */
+function claim(chosen: readonly ChosenLayer[], base: Base): Target[] {
+  const parts = new Map<string, LayerPart[]>();
+  for (const { layer, method, settings } of chosen) {
+    const others = parts.get(layer.name) ?? [];
+    const claimed = new Set(others.flatMap((part) => part.parameters.map(({ changes }) => changes)));
+    const parameters = method.parameters(layer, settings).filter(({ changes }) => !claimed.has(changes));
+    if (parameters.length > 0) parts.set(layer.name, [...others, { method, settings, parameters }]);
+  }
+  const working = new Set([...parts.values()].flat().map(({ method }) => method));
+  const idle = chosen.find(({ method }) => !working.has(method));
+  if (idle) {
+    throw new LichenError("NOTHING_TO_TRAIN", {
+      at: `method ${idle.method.name}`,
+      found: "only what the methods before it change already",
+    });
+  }
+  return base.layers.flatMap((layer) => (parts.has(layer.name) ? [{ layer, parts: parts.get(layer.name)! }] : []));
+}
+
+const targetParameters = ({ layer, parts }: Target): Parameter[] =>
+  parts.flatMap(({ parameters }) => parameters.map((each) => ({ ...each, name: parameterName(layer, each.name) })));
+
+const moduleParameters = ({ site, parameters }: Module): Parameter[] =>
+  parameters.map((each) => ({ ...each, name: parameterName(site, each.name) }));
+
 /**
  * The cut between what stays and what changes. A float operand of a changing node that is only the dequantized form of an
  * integer one is cut before the DequantizeLinear, so that the cache holds bytes and integer kernels can read it.
  */
-function findFrontier({ graph }: Base, layers: readonly Layer[]): Pick<Plan, "frontier" | "nodes"> {
-  const changing = dependents(
-    graph.nodes,
-    layers.flatMap((layer) => layer.node.outputs),
-  );
+function findFrontier({ graph }: Base, changed: readonly ValueName[]): Pick<Plan, "frontier" | "nodes"> {
+  const changing = dependents(graph.nodes, changed);
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
   const nodes = new Set(graph.nodes.filter((node) => node.outputs.some((output) => changing.has(output))));
   const frontier = new Set<ValueName>();

@@ -27,7 +27,7 @@ export async function merge(model: ModelPackage, adapter: Adapter): Promise<Uint
       return [name, value];
     }),
   );
-  const deployed = await deriveDeploy(base, plan, parameters);
+  const deployed = await deriveDeploy(plan, parameters);
   return encodeModel({ ...deployed, metadata: { ...deployed.metadata, ...provenance(model, adapter) } });
 }
 

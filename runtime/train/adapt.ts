@@ -14,14 +14,14 @@ import { type GateDecision, type GatePolicy, gate } from "../gate/gate.ts";
 import type { OptimizerName } from "../optimizers/index.ts";
 import type { ModelPackage } from "../package/package.ts";
 import { predictTrainingBytes } from "../plan/memory.ts";
-import { makePlan, type Plan } from "../plan/plan.ts";
+import { makePlan, type Plan, startParameters } from "../plan/plan.ts";
 import { seeded } from "../random/random.ts";
 import { cacheBytes } from "./cache.ts";
 import { cacheSamples } from "./caches.ts";
 import { trainParameters } from "./fit.ts";
 import { assignSamples, type LabelledFeatures } from "./samples.ts";
 import { score } from "./score.ts";
-import { openEvaluator, openTrainer, zeroParameters } from "./trainer.ts";
+import { openEvaluator, openTrainer } from "./trainer.ts";
 
 export interface Progress {
   phase: "cache" | "train";
@@ -118,13 +118,13 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
 
   const base = prepareBase(model.model);
   const plan = makePlan(base, options.method);
-  const start = options.start ? parametersOf(options.start, plan, model) : zeroParameters(plan);
+  const start = options.start ? parametersOf(options.start, plan, model) : startParameters(plan);
   const local = assignSamples(model, options.samples, options.heldOut, training.holdOut, random);
-  const epochGraph = await deriveEpoch(base, plan, training);
-  const evaluationGraph = await deriveEvaluation(base, plan);
+  const epochGraph = await deriveEpoch(plan, training);
+  const evaluationGraph = await deriveEvaluation(plan);
   const derive = lap();
 
-  const caches = await cacheSamples(base, plan, local, { ...options, threads: training.threads });
+  const caches = await cacheSamples(plan, local, { ...options, threads: training.threads });
   const cache = lap();
 
   const residentBefore = residentBytes();
@@ -248,7 +248,7 @@ function parametersOf(adapter: Adapter, plan: Plan, model: ModelPackage): Tensor
       });
     }
   }
-  return { ...zeroParameters(plan), ...Object.fromEntries(adapter.tensors) };
+  return { ...startParameters(plan), ...Object.fromEntries(adapter.tensors) };
 }
 
 function describe(options: AdaptOptions, plan: Plan, metrics: AdapterDescription["metrics"]): AdapterDescription {

@@ -1,4 +1,3 @@
-import type { Base } from "../derive/base.ts";
 import { derivePrefix } from "../derive/prefix.ts";
 import { LichenError } from "../errors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
@@ -31,7 +30,6 @@ interface CachingOptions {
 
 /** Runs the prefix over all samples and the rehearsal pack, and deals the results out. @throws CANCELLED, REHEARSAL_CORRUPT */
 export async function cacheSamples(
-  base: Base,
   plan: Plan,
   local: LocalSamples,
   options: CachingOptions,
@@ -41,8 +39,8 @@ export async function cacheSamples(
   const total = local.features.length;
   const samples = await fillCache({
     ...shared,
-    prefix: derivePrefix(base, plan),
-    from: base.input.name,
+    prefix: derivePrefix(plan),
+    from: plan.base.input.name,
     samples: local.features,
     onSample: (done) => onProgress({ phase: "cache", done, total }),
   });
@@ -56,7 +54,7 @@ export async function cacheSamples(
   const split = splitRehearsal(rehearsal);
   const pack = await fillCache({
     ...shared,
-    prefix: rehearsalPrefix(base, plan, rehearsal),
+    prefix: rehearsalPrefix(plan, rehearsal),
     from: rehearsal.value,
     samples: [rehearsal.features as Tensor],
     onSample: () => {},
@@ -73,9 +71,9 @@ export async function cacheSamples(
   };
 }
 
-function rehearsalPrefix(base: Base, plan: Plan, rehearsal: Rehearsal) {
+function rehearsalPrefix(plan: Plan, rehearsal: Rehearsal) {
   try {
-    return derivePrefix(base, plan, rehearsal.value);
+    return derivePrefix(plan, rehearsal.value);
   } catch (cause) {
     throw new LichenError("REHEARSAL_CORRUPT", {
       at: `value ${rehearsal.value}`,

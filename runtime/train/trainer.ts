@@ -2,7 +2,7 @@ import { carriedValues, EPOCH } from "../derive/epoch.ts";
 import { LichenError } from "../errors.ts";
 import { openSession, type Session, type Tensors } from "../execute/session.ts";
 import type { Model } from "../onnx/graph.ts";
-import { elementCount, float32, scalar, sliceRows, type Tensor, tensor } from "../onnx/tensor.ts";
+import { scalar, sliceRows, type Tensor, tensor, zeroTensor } from "../onnx/tensor.ts";
 import type { OptimizerName } from "../optimizers/index.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { EpochOrder } from "./batches.ts";
@@ -96,9 +96,3 @@ export async function openEvaluator(model: Model, plan: Plan, output: string, th
     close: () => session.close(),
   };
 }
-
-export const zeroTensor = (dims: readonly number[]): Tensor => float32(dims, new Float32Array(elementCount(dims)));
-
-/** Zero parameters: the base itself. */
-export const zeroParameters = (plan: Plan): Tensors =>
-  Object.fromEntries(plan.parameters.map(({ name, dims }) => [name, zeroTensor(dims)]));

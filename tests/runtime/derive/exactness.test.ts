@@ -26,7 +26,22 @@ const VARIANTS = [
   { reducedRange: false },
 ] as const;
 
-describe.each(["head", "bias", "head+bias"])("what is trained is what is served: %s", (method) => {
+describe.each([
+  "head",
+  "bias",
+  "head+bias",
+  "scale",
+  "bias+scale",
+  "sparse",
+  "sparse+scale",
+  "layerwise",
+  "lora",
+  "lora:down=trained+bias",
+  "full",
+  "adapter",
+  "prompt",
+  "prompt:form=border",
+])("what is trained is what is served: %s", (method) => {
   it.each(VARIANTS)("toy model %o", async (options) => {
     const base = prepareBase(toyModel(options));
     const plan = makePlan(base, method);
@@ -34,10 +49,10 @@ describe.each(["head", "bias", "head+bias"])("what is trained is what is served:
     const features = noise([5, TOY.channels, TOY.height, TOY.width], next, 2);
     for (const size of [0, 0.05, 1]) {
       const parameters = Object.fromEntries(plan.parameters.map(({ name, dims }) => [name, noise(dims, next, size)]));
-      const prefix = derivePrefix(base, plan);
+      const prefix = derivePrefix(plan);
       const cached = prefix ? await run(prefix, { [base.input.name]: features }) : { [base.input.name]: features };
-      const trained = await run(await deriveEvaluation(base, plan), { ...cached, ...parameters });
-      const served = await run(await deriveDeploy(base, plan, parameters), { [base.input.name]: features });
+      const trained = await run(await deriveEvaluation(plan), { ...cached, ...parameters });
+      const served = await run(await deriveDeploy(plan, parameters), { [base.input.name]: features });
       expect(trained[base.logits.name]!.data).toEqual(served[base.logits.name]!.data);
       if (size === 0) {
         const untouched = await run(toyModel(options), { [base.input.name]: features });

@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { isWeighted, type Layer } from "../integer/layers.ts";
+import type { GraphBuilder } from "../onnx/builder.ts";
+import type { ValueName } from "../onnx/graph.ts";
+import { int64, zeroTensor } from "../onnx/tensor.ts";
+import type { ChangeContext, LayerMethod, Settings } from "./method.ts";
+import { decodeIndices, encodeIndices, shareSetting } from "./settings.ts";
+
+const settings = z.strictObject({
+  /** Of a layer's output channels. */
+  share: shareSetting(0.25),
+  /** Which; base64 of one bit a channel. All where it was never settled. */
+  channels: z.string().default(""),
+});
+
+/**
+ * Weights and biases of chosen output channels: those that matter most to the loss on local samples. Only their gradients are
+ * computed, and only their parameters stored.
+ */
+export const sparse: LayerMethod = {
+  kind: "layer",
+  name: "sparse",
+  aliases: ["sparse-update", "fish"],
+  source: "Lin et al. 2022, MCUNetV3, arXiv:2206.15472; Sung et al. 2021, FISH mask, arXiv:2111.09839",
+  settings,
+  averages: () => true,
+  targets: (layers) => layers.filter(isWeighted),
+  measures: ({ channels }) => channels === "",
+  settle(layer, given, { importance }) {
+    if (given.channels !== "") return given;
+    const count = Math.max(1, Math.round(layer.outChannels * (given.share as number)));
+    // Before anything was measured all channels are alike, and the first ones are taken.
+    const worth = importance ?? new Float32Array(layer.outChannels);
+    const best = [...worth.keys()].sort((a, b) => worth[b]! - worth[a]! || a - b).slice(0, count);
+    return { ...given, channels: encodeIndices(best, layer.outChannels) };
+  },
+  parameters(layer, given) {
+    const count = chosen(layer, given).length;
+    return [
+      { name: "weight", dims: layer.weight!.dims.with(layer.weightAxis, count), changes: "weight" },
+      ...(layer.bias ? [{ name: "bias", dims: [count], changes: "bias" as const }] : []),
+    ];
+  },
+  change(context) {
+    const { layer, theta } = context;
+    const [weight, bias] = [theta("weight"), theta("bias")];
+    return {
+      weight: weight && spread(context, weight, layer.weightAxis, layer.weight!.dims),
+      bias: bias && spread(context, bias, 0, [layer.outChannels]),
+    };
+  },
+  gradients: ({ layer, settings: given }, { weight, bias }) => ({
+    weight: () => weight(chosen(layer, given)),
+    bias: () => bias(chosen(layer, given)),
+  }),
+};
+
+export const chosen = (layer: Layer, { channels }: Settings): number[] =>
+  channels === "" ? [...Array(layer.outChannels).keys()] : decodeIndices(channels as string, layer.outChannels);
+
+/** The chosen channels at their places among all, zeros elsewhere: a Gather from the parameters and one channel of zeros. */
+function spread(
+  { b, layer, settings: given }: ChangeContext,
+  value: ValueName,
+  axis: number,
+  dims: readonly number[],
+): ValueName {
+  const channels = chosen(layer, given);
+  const places = new Array<number>(layer.outChannels).fill(channels.length);
+  channels.forEach((channel, at) => {
+    places[channel] = at;
+  });
+  const padded = b.add("Concat", [value, zeroChannel(b, dims.with(axis, 1))], { axis });
+  return b.add("Gather", [padded, b.constant("places", int64(places))], { axis });
+}
+
+const zeroChannel = (b: GraphBuilder, dims: readonly number[]): ValueName => b.constant("nothing", zeroTensor(dims));
