@@ -1,7 +1,7 @@
 import type { GraphBuilder } from "../onnx/builder.ts";
 import type { Node, ValueName } from "../onnx/graph.ts";
-import { int64 } from "../onnx/tensor.ts";
-import type { ValueType } from "../shapes/rule.ts";
+import { int64, scalar } from "../onnx/tensor.ts";
+import type { ShapeContext, ValueType } from "../shapes/rule.ts";
 
 export interface GradientContext {
   /** Where the backward nodes go. */
@@ -22,6 +22,12 @@ export interface GradientContext {
  */
 export type GradientRule = (context: GradientContext) => readonly ((() => ValueName) | null)[];
 
+/** The node's operands as a shape rule sees them, so that both read its axes and pads in one place. */
+export const shapeContext = ({ node, type }: GradientContext): ShapeContext => ({
+  node,
+  inputs: node.inputs.map((name) => (name === "" ? undefined : type(name))),
+});
+
 /** Shape as a Reshape target: the batch, the one size that may vary, is left to be inferred. */
 export const reshapeTo = (b: GraphBuilder, value: ValueName, shape: ValueType["shape"]): ValueName =>
   b.add("Reshape", [value, b.constant("shape", int64(shape.map((dim) => (typeof dim === "number" ? dim : -1))))]);
@@ -36,4 +42,19 @@ export function sumTo(b: GraphBuilder, value: ValueName, from: ValueType["shape"
   if (axes.length === 0) return value;
   const summed = sumOver(b, value, axes, 1);
   return lead > 0 ? reshapeTo(b, summed, to) : summed;
+}
+
+/** A number as an operand. */
+export const number = (b: GraphBuilder, value: number): ValueName => b.constant("number", scalar("float32", value));
+
+export const times = (b: GraphBuilder, value: ValueName, factor: number): ValueName =>
+  factor === 1 ? value : b.add("Mul", [value, number(b, factor)]);
+
+/** What several operands' gradients share: made when the first of them asks, and once. */
+export function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }

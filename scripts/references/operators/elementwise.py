@@ -1,3 +1,5 @@
+import functools
+
 import torch
 
 OPS = {
@@ -5,7 +7,18 @@ OPS = {
     "Sub": torch.sub,
     "Mul": torch.mul,
     "Div": torch.div,
-    "Relu": torch.relu,
-    "Clip": lambda x, low=None, high=None: torch.clamp(x, low, high),
+    "Pow": torch.pow,
+    "Sqrt": torch.sqrt,
+    "Exp": torch.exp,
+    "Log": torch.log,
+    "Neg": torch.neg,
+    "Abs": torch.abs,
+    "Reciprocal": torch.reciprocal,
+    "Erf": torch.erf,
+    "Max": lambda *xs: functools.reduce(torch.maximum, xs),
+    "Min": lambda *xs: functools.reduce(torch.minimum, xs),
+    "Sum": lambda *xs: functools.reduce(torch.add, xs).clone(),
+    "Mean": lambda *xs: functools.reduce(torch.add, xs) / len(xs),
     "Identity": torch.clone,
+    "Cast": lambda x, to: x.clone(),
 }
