@@ -37,7 +37,11 @@ export const ERRORS = {
   ],
   BROKER_REFUSED: ["the broker refuses this client", "check username, password and the broker's access rules"],
   BROKER_UNREACHABLE: ["the broker cannot be reached", "check its address and the network; it is tried again for ever"],
+  CACHE_DAMAGED: ["cached rows are not what was written", "nothing: they are computed again"],
+  CACHE_FULL: ["the cache has reached its bound", "allow it more bytes, or train with fewer samples or views"],
   CANCELLED: ["the work was cancelled", "start it again when it suits"],
+  CHECKPOINT_CORRUPT: ["the checkpoint is damaged", "nothing: training starts anew"],
+  CHECKPOINT_WRONG: ["the checkpoint is of another training run", "nothing: training starts anew"],
   DAEMON_NOT_REACHABLE: [
     "no daemon answers on the socket",
     "start lichend, or name its socket with --socket or LICHEN_SOCKET",

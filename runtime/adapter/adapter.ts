@@ -23,7 +23,7 @@ const confidence = z.object({
   topShare: z.number(),
 });
 /** What came later is optional: older devices read newer adapters. */
-const metrics = z.object({
+export const metricsSchema = z.object({
   heldOut: score.nullable(),
   rehearsal: score.nullable(),
   /** In place of the two above, where a sample has several labels, or its outputs are no classes at all. */
@@ -41,7 +41,7 @@ const descriptionSchema = z.object({
   targets: z.array(z.string()),
   classes: z.array(z.string()).min(1),
   samplesPerClass: z.record(z.string(), z.int().nonnegative()),
-  metrics: z.object({ before: metrics, after: metrics }),
+  metrics: z.object({ before: metricsSchema, after: metricsSchema }),
   lineage: z.object({ parents: z.array(hash), contributors: z.array(z.string()) }),
   createdAt: z.string().nullable(),
   board: z.string().nullable(),
@@ -52,7 +52,7 @@ export type Score = z.infer<typeof score>;
 /** How well samples are reproduced, where there is no right or wrong. */
 export type LossScore = z.infer<typeof lossScore>;
 export type Confidence = z.infer<typeof confidence>;
-export type Metrics = z.infer<typeof metrics>;
+export type Metrics = z.infer<typeof metricsSchema>;
 export type AdapterDescription = z.infer<typeof descriptionSchema>;
 
 export interface Adapter {
@@ -106,7 +106,8 @@ export function assertAdapterFits(adapter: Adapter, model: ModelPackage): void {
   }
 }
 
-function parseJson(text: string | undefined): unknown {
+/** undefined for what is no JSON. */
+export function parseJson(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? "");
   } catch {
