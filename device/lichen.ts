@@ -6,6 +6,8 @@ import { addAdapters } from "./cli/commands/adapters.ts";
 import { addAverage } from "./cli/commands/average.ts";
 import { addEval } from "./cli/commands/eval.ts";
 import { addInfer } from "./cli/commands/infer.ts";
+import { addInspect } from "./cli/commands/inspect.ts";
+//X from "./cli/commands/infer.ts";
 import { addMerge } from "./cli/commands/merge.ts";
 import { addRollback } from "./cli/commands/rollback.ts";
 import { addSamples } from "./cli/commands/samples.ts";
@@ -22,6 +24,7 @@ const COMMANDS: readonly AddCommand[] = [
   addAdapters,
   addRollback,
   addEval,
+  addInspect,
   addMerge,
   addAverage,
 ];

@@ -8,8 +8,15 @@ export {
   makeAdapter,
   type Score,
 } from "./adapter/adapter.ts";
+export { type AverageOptions, averageAdapters } from "./adapter/average.ts";
 export { ERRORS, type ErrorCode, errorCode, LichenError } from "./errors.ts";
 export { DEFAULT_GATE, GATE_REASONS, type GateDecision, type GatePolicy, type GateReason, gate } from "./gate/gate.ts";
+export {
+  type InspectedLayer,
+  type InspectedMethod,
+  type Inspection,
+  inspectModel,
+} from "./inspect/inspect.ts";
 export { METHODS } from "./methods/index.ts";
 export type { Tensor } from "./onnx/tensor.ts";
 export { type Card, type Preprocessing, parseCard } from "./package/card.ts";

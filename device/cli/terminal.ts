@@ -60,3 +60,6 @@ export const bytes = (count: number): string =>
     : count < 10_000_000
       ? `${(count / 1000).toFixed(1)} kB`
       : `${(count / 1e6).toFixed(1)} MB`;
+
+/** `12345678` → `12 345 678`, with spaces that do not break. */
+export const count = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, "\u00a0");
