@@ -1,0 +1,34 @@
+import type { Graph } from "../../onnx/graph.ts";
+import { unsignedActivations } from "./activations.ts";
+import { carryRealNumbers } from "./carriers.ts";
+import { foldClipping } from "./clipping.ts";
+import { foldConstants } from "./constants.ts";
+import { uniformLayers } from "./layers.ts";
+import { completeQuantizers } from "./quantizers.ts";
+import { ownDequantizers } from "./sharing.ts";
+
+/**
+ * Quantization in one form, whichever tool wrote it:
+ * - every QuantizeLinear and DequantizeLinear has its zero point, and an axis where it has several scales;
+ * - between the two nothing computes on integers;
+ * - activations are uint8;
+ * - weights are int8 constants with one scale per output channel, biases int32 constants at exactly float32(x scale · weight scale), zeros
+ *   where there was none: the only form that ONNX Runtime fuses to integer kernels;
+ * - no Relu or Clip stands between an integer operator and its QuantizeLinear;
+ * - each DequantizeLinear has one reader, so that what a method changes in one layer changes nothing in another.
+ *
+ * All of it keeps the numbers, but for biases that were no multiples of their scale: they are rounded to it, by at most half a step of
+ * the integer sum. uint8 weights become int8 by the same shift of value and zero point. That too is exact but on x64 without VNNI,
+ * where ONNX Runtime's int8 weights beyond ±64 may saturate (see WEIGHT_LIMITS in `quantize/parameters.ts`).
+ */
+export const uniformQuantizers = (graph: Graph): Graph => PASSES.reduce((current, pass) => pass(current), graph);
+
+const PASSES: readonly ((graph: Graph) => Graph)[] = [
+  carryRealNumbers,
+  completeQuantizers,
+  foldConstants,
+  unsignedActivations,
+  foldClipping,
+  ownDequantizers,
+  uniformLayers,
+];
