@@ -80,7 +80,7 @@ function flippedKernel(b: GraphBuilder, w: ValueName, g: Geometry): ValueName {
  * [N, O, …out] → [N, O, …out·stride]: after each element stride−1 zeros. Repeating elements and masking the repetitions is many
  * times faster in ONNX Runtime than padding each element, or weaving phases together by Transpose.
  */
-function spreadByStride(b: GraphBuilder, dy: ValueName, g: Geometry): ValueName {
+export function spreadByStride(b: GraphBuilder, dy: ValueName, g: Pick<Spatial, "strides" | "output">): ValueName {
   const scales = b.constant("scales", float32([2 + g.strides.length], [1, 1, ...g.strides]));
   const repeated = b.add("Resize", [dy, "", scales], {
     mode: "nearest",

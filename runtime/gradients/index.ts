@@ -12,6 +12,7 @@ import {
   softmax,
   tanh,
 } from "./activations.ts";
+import { choose, expand, tile } from "./broadcasting.ts";
 import { convolution } from "./convolution.ts";
 import {
   abs,
@@ -32,31 +33,45 @@ import {
   sub,
   sum,
 } from "./elementwise.ts";
-import { reshape, transpose } from "./layout.ts";
+import { gather, gatherElements } from "./gathering.ts";
+import { depthToSpace, reshape, spaceToDepth, transpose } from "./layout.ts";
 import { gemm, matmul } from "./linear.ts";
 import { batchNormalization, instanceNormalization, layerNormalization } from "./normalization.ts";
-import { globalAveragePool } from "./pooling.ts";
+import { pad } from "./padding.ts";
+import { concat, slice, split } from "./parts.ts";
+import { averagePool, globalAveragePool, globalMaxPool, maxPool } from "./pooling.ts";
 import { dequantize, quantize } from "./quantization.ts";
 import { reduceExtreme, reduceL2, reduceMean, reduceSum, reduceSumSquare } from "./reduction.ts";
+import { resize } from "./resize.ts";
 import type { GradientRule } from "./rule.ts";
+import { transposedConvolution } from "./transposed-convolution.ts";
 
 /** From operator to gradient rule; `null` means that the operator has no gradient by definition. */
 export const GRADIENTS: Readonly<Record<string, GradientRule | null>> = {
   Abs: abs,
   Add: add,
+  AveragePool: averagePool,
   BatchNormalization: batchNormalization,
   Cast: cast,
   Clip: clip,
+  Concat: concat,
   Conv: convolution,
+  ConvTranspose: transposedConvolution,
+  DepthToSpace: depthToSpace,
   DequantizeLinear: dequantize,
   Div: div,
+  Dropout: identity,
   Elu: elu,
   Erf: erf,
   Exp: exp,
+  Expand: expand,
   Flatten: reshape,
+  Gather: gather,
+  GatherElements: gatherElements,
   Gelu: gelu,
   Gemm: gemm,
   GlobalAveragePool: globalAveragePool,
+  GlobalMaxPool: globalMaxPool,
   HardSigmoid: hardSigmoid,
   HardSwish: hardSwish,
   Identity: identity,
@@ -67,11 +82,13 @@ export const GRADIENTS: Readonly<Record<string, GradientRule | null>> = {
   LogSoftmax: logSoftmax,
   MatMul: matmul,
   Max: extreme,
+  MaxPool: maxPool,
   Mean: mean,
   Min: extreme,
   Mul: mul,
   Neg: neg,
   PRelu: prelu,
+  Pad: pad,
   Pow: pow,
   QuantizeLinear: quantize,
   Reciprocal: reciprocal,
@@ -83,13 +100,21 @@ export const GRADIENTS: Readonly<Record<string, GradientRule | null>> = {
   ReduceSumSquare: reduceSumSquare,
   Relu: relu,
   Reshape: reshape,
+  Resize: resize,
   Sigmoid: sigmoid,
+  Slice: slice,
   Softmax: softmax,
+  SpaceToDepth: spaceToDepth,
+  Split: split,
   Sqrt: sqrt,
+  Squeeze: reshape,
   Sub: sub,
   Sum: sum,
   Tanh: tanh,
+  Tile: tile,
   Transpose: transpose,
+  Unsqueeze: reshape,
+  Where: choose,
 
   // Shapes, indices and truth values.
   And: null,

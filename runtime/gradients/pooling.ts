@@ -1,5 +1,11 @@
-import { elementCount, int64, scalar } from "../onnx/tensor.ts";
-import type { GradientRule } from "./rule.ts";
+import { attribute } from "../onnx/attributes.ts";
+import { elementCount, float32, int64, scalar } from "../onnx/tensor.ts";
+import { extents, type Spatial, spatial } from "../shapes/spatial.ts";
+import { spreadByStride } from "./convolution.ts";
+import { where } from "./elementwise.ts";
+import { scatter } from "./gathering.ts";
+import { padBy } from "./padding.ts";
+import { type GradientContext, type GradientRule, reshapeTo } from "./rule.ts";
 
 /** Each input element had 1/(H·W) of the mean. dY: [N, C, 1, 1] → dX: [N, C, H, W] */
 export const globalAveragePool: GradientRule = ({ b, node, dy, type }) => [
@@ -9,3 +15,72 @@ export const globalAveragePool: GradientRule = ({ b, node, dy, type }) => [
     return b.add("Expand", [share, b.constant("shape", int64([1, 1, ...sizes]))]);
   },
 ];
+
+/** All goes to the maximum; the first of several, as in PyTorch. dY: [N, C, 1, 1] → dX: [N, C, H, W] */
+export const globalMaxPool: GradientRule = ({ b, node, dy, type }) => [
+  () => {
+    const { shape } = type(node.inputs[0]!);
+    const size = elementCount(shape.slice(2) as number[]);
+    const flat = reshapeTo(b, node.inputs[0]!, [...shape.slice(0, 2), size]);
+    const first = b.add("ArgMax", [flat], { axis: 2, keepdims: 1 });
+    const places = b.constant("places", int64([...Array(size).keys()]));
+    const gradient = where(b, b.add("Equal", [first, places]), reshapeTo(b, dy, [...shape.slice(0, 2), 1]));
+    return reshapeTo(b, gradient, shape);
+  },
+];
+
+/**
+ * Each window's gradient goes to its maximum, the first of several, as in PyTorch. The pool is run again for the maxima's places,
+ * which is most of the cost: adding there was not slower than comparing with repeated maxima.
+ */
+export const maxPool: GradientRule = ({ b, node, dy, type }) => [
+  () => {
+    const x = node.inputs[0]!;
+    const { storage_order: _, ...attributes } = node.attributes;
+    const [maxima, places] = [b.fresh("maxima"), b.fresh("places")];
+    b.adopt({ ...node, name: b.fresh("MaxPool"), outputs: [maxima, places], attributes });
+    // Places count through the whole batch.
+    const vector = b.constant("shape", int64([-1]));
+    const [flatX, flatPlaces, flatDy] = [x, places, dy].map((value) => b.add("Reshape", [value, vector]));
+    return reshapeTo(b, scatter(b, flatX!, flatPlaces!, flatDy!, 0), type(x).shape);
+  },
+];
+
+/** Each element gets its share from all the windows that it was in: an average pool of dY, spread by the stride. */
+export const averagePool: GradientRule = (context) => [
+  () => {
+    const { b, node, dy, type } = context;
+    const g = spatial(node, type(node.inputs[0]!).shape, undefined);
+    const window = elementCount(g.kernel);
+    const shares = counts(context, g).map((count) => window / count);
+    const shared = shares.every((share) => share === 1)
+      ? dy
+      : b.add("Mul", [dy, b.constant("shares", float32([1, 1, ...g.output], shares))]);
+
+    const spread = g.strides.some((stride) => stride > 1) ? spreadByStride(b, shared, g) : shared;
+    const padded = padBy(
+      b,
+      spread,
+      extents(g.kernel, g.dilations).map((extent, axis) => {
+        const begin = extent - 1 - g.begins[axis]!;
+        const given = g.output[axis]! * g.strides[axis]!;
+        return { axis: axis + 2, begin, end: g.input[axis]! + extent - 1 - begin - given };
+      }),
+    );
+    return b.add("AveragePool", [padded], { kernel_shape: g.kernel, dilations: g.dilations });
+  },
+];
+
+/** How many elements each window's sum is divided by. [..out] */
+function counts({ node }: GradientContext, g: Spatial): number[] {
+  const withPadding = attribute(node, "count_include_pad", "int", 0) !== 0;
+  const perAxis = g.output.map((windows, axis) => {
+    const [low, high] = withPadding ? [-g.begins[axis]!, g.input[axis]! + g.ends[axis]!] : [0, g.input[axis]!];
+    return Array.from({ length: windows }, (_, at) => {
+      const start = at * g.strides[axis]! - g.begins[axis]!;
+      const places = Array.from({ length: g.kernel[axis]! }, (_, tap) => start + tap * g.dilations[axis]!);
+      return places.filter((place) => place >= low && place < high).length;
+    });
+  });
+  return perAxis.reduce((product, axis) => product.flatMap((count) => axis.map((other) => count * other)), [1]);
+}

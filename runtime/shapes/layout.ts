@@ -1,9 +1,22 @@
 import { attribute } from "../onnx/attributes.ts";
 import type { Dim, Node } from "../onnx/graph.ts";
 import { divide, product } from "./dims.ts";
-import { knownDims, noShape, operand, type ShapeRule } from "./rule.ts";
+import { axisOf, broadcastShapes, knownDims, knownNumbers, noShape, operand, type ShapeRule } from "./rule.ts";
 
 export const LAYOUT = {
+  /** The elements of each block of b·b channels become b·b places, and back. */
+  DepthToSpace: (context) => {
+    const { type, shape } = operand(context, 0);
+    const block = attribute(context.node, "blocksize", "int");
+    const [n, c, h, w] = shape as [Dim, number, number, number];
+    return { type, shape: [n, c / block ** 2, h * block, w * block] };
+  },
+
+  Expand: (context) => {
+    const { type, shape } = operand(context, 0);
+    return { type, shape: broadcastShapes(shape, knownDims(context, 1) ?? [], context.node) };
+  },
+
   Flatten: (context) => {
     const { type, shape } = operand(context, 0);
     const axis = attribute(context.node, "axis", "int", 1);
@@ -15,10 +28,38 @@ export const LAYOUT = {
     return { type, shape: reshaped(shape, knownDims(context, 1) ?? [], context.node) };
   },
 
+  SpaceToDepth: (context) => {
+    const { type, shape } = operand(context, 0);
+    const block = attribute(context.node, "blocksize", "int");
+    const [n, c, h, w] = shape as [Dim, number, number, number];
+    return { type, shape: [n, c * block ** 2, h / block, w / block] };
+  },
+
+  Squeeze: (context) => {
+    const { type, shape } = operand(context, 0);
+    const axes = knownNumbers(context, 1)?.map((axis) => axisOf(axis, shape.length, context.node));
+    return { type, shape: shape.filter((dim, axis) => !(axes ? axes.includes(axis) : dim === 1)) };
+  },
+
+  Tile: (context) => {
+    const { type, shape } = operand(context, 0);
+    const repeats = knownNumbers(context, 1) ?? [];
+    return { type, shape: shape.map((dim, axis) => merged([dim, repeats[axis]!], context.node)) };
+  },
+
   Transpose: (context) => {
     const { type, shape } = operand(context, 0);
     const reversed = shape.map((_, axis) => shape.length - 1 - axis);
     return { type, shape: attribute(context.node, "perm", "ints", reversed).map((axis) => shape[axis]!) };
+  },
+
+  Unsqueeze: (context) => {
+    const { type, shape } = operand(context, 0);
+    const added = knownNumbers(context, 1) ?? [];
+    const rank = shape.length + added.length;
+    const axes = added.map((axis) => axisOf(axis, rank, context.node));
+    const left = [...shape];
+    return { type, shape: Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? 1 : left.shift()!)) };
   },
 } satisfies Record<string, ShapeRule>;
 

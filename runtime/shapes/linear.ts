@@ -1,13 +1,19 @@
 import { attribute } from "../onnx/attributes.ts";
 import type { Dim, Node } from "../onnx/graph.ts";
 import { broadcastShapes, noShape, operand, type ShapeRule } from "./rule.ts";
-import { spatial } from "./spatial.ts";
+import { spatial, transposedSpatial } from "./spatial.ts";
 
 export const LINEAR = {
   Conv: (context) => {
     const [x, w] = [operand(context, 0), operand(context, 1)];
     const { output } = spatial(context.node, x.shape, w.shape);
     return { type: x.type, shape: [x.shape[0]!, w.shape[0]!, ...output] };
+  },
+
+  ConvTranspose: (context) => {
+    const [x, w] = [operand(context, 0), operand(context, 1)];
+    const { output, groups } = transposedSpatial(context.node, x.shape, w.shape);
+    return { type: x.type, shape: [x.shape[0]!, (w.shape[1] as number) * groups, ...output] };
   },
 
   Gemm: (context) => {

@@ -22,10 +22,13 @@ const BY_CONVENTION = ["QuantizeLinear", "DequantizeLinear"];
 
 /** Operators, and cases, that ONNX Runtime has no float64 kernel for, or none for what their gradient needs. */
 const FLOAT32_ALONE = [
+  "AveragePool",
   "Conv",
+  "ConvTranspose",
   "Elu",
   "Erf",
   "GlobalAveragePool",
+  "GlobalMaxPool",
   "HardSigmoid",
   "HardSwish",
   "InstanceNormalization",
@@ -33,6 +36,7 @@ const FLOAT32_ALONE = [
   "LeakyRelu",
   "Mean",
   "PRelu",
+  "Resize",
   "gelu",
 ];
 
