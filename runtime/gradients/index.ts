@@ -120,6 +120,7 @@ export const GRADIENTS: Readonly<Record<string, GradientRule | null>> = {
   And: null,
   ArgMax: null,
   ArgMin: null,
+  Constant: null,
   ConstantOfShape: null,
   Equal: null,
   Greater: null,

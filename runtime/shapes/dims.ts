@@ -37,7 +37,9 @@ function parse(dim: Dim): Multiple {
   return symbol === undefined ? { factor: 1, symbol: dim } : { factor: Number(factor), symbol };
 }
 
-function format({ factor, symbol }: Multiple): Dim {
+/** Batches are counted in whole positive numbers, so that no size of them is ever mistaken for 0 or −1. */
+function format({ factor, symbol }: Multiple): Dim | undefined {
   if (symbol === "" || factor === 0) return factor;
+  if (!Number.isInteger(factor) || factor < 0) return undefined;
   return factor === 1 ? symbol : `${factor}*${symbol}`;
 }

@@ -25,7 +25,9 @@ export function knownElements(context: KnownContext): readonly Dim[] | undefined
   const count = product(output.shape);
   if (!rule || typeof count !== "number" || count > LARGEST) return undefined;
   const found = rule(context);
-  return found?.every((element) => element !== undefined) && found.length === count ? found : undefined;
+  if (found?.length !== count || !found.every((element) => element !== undefined)) return undefined;
+  // JavaScript's −0 is no integer.
+  return found.map((element) => (typeof element === "number" ? element + 0 : element));
 }
 
 export const knownConstant = (value: Tensor): readonly number[] | undefined =>

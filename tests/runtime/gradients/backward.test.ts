@@ -37,3 +37,13 @@ it("says when nothing leads from a wanted value to the loss", () => {
   b.input("x", "float32", [2, 2]);
   expect(() => backward(b, { nodes: [], type, seeds: new Map(), wanted: ["x"] })).toThrow(/NO_GRADIENT.*no way/);
 });
+
+it("refuses a side output of an operator whose gradient is known for the first alone", () => {
+  const b = new GraphBuilder();
+  const [x, scale] = [b.input("x", "float32", [2, 2]), b.input("scale", "float32", [2])];
+  const [, mean] = b.addMany("LayerNormalization", [x, scale], 2, {}, "norm");
+  const nodes = [...b.build("g").nodes];
+  expect(() => backward(b, { nodes, type, seeds: new Map([[mean!, "dy"]]), wanted: [x] })).toThrow(
+    /NO_GRADIENT.*norm.*side output/,
+  );
+});
