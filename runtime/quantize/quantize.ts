@@ -38,6 +38,8 @@ type Rule = "weighted" | "computes" | "passes";
 const RULES: Readonly<Record<string, Rule>> = {
   Conv: "weighted",
   Gemm: "weighted",
+  Add: "computes",
+  Clip: "computes",
   Relu: "computes",
   GlobalAveragePool: "computes",
   Flatten: "passes",
@@ -56,12 +58,22 @@ function quantizedValues(graph: Graph): ValueName[] {
   return [...new Set([graph.inputs[0]!.name, ...computed])].filter((value) => !results.has(value));
 }
 
-/** A node's output, or that of the Relu behind it: there, clipping at the zero point is the Relu, and the kernels still fuse. */
+/**
+ * A node's output, or that of the Relu or Relu6 behind it: there, the ends of the quantized range are the clip, and the kernels
+ * still fuse.
+ */
 function outputOf(graph: Graph, node: Node): ValueName {
   const output = node.outputs[0]!;
   const users = graph.nodes.filter(({ inputs }) => inputs.includes(output));
-  const folds = ruleOf(node) === "weighted" && users.length === 1 && users[0]!.opType === "Relu";
-  return folds && !graph.outputs.some(({ name }) => name === output) ? users[0]!.outputs[0]! : output;
+  const folds = (ruleOf(node) === "weighted" || node.opType === "Add") && users.length === 1;
+  if (!folds || graph.outputs.some(({ name }) => name === output)) return output;
+  return clipsFromZero(graph, users[0]!) ? users[0]!.outputs[0]! : output;
+}
+
+/** Relu, or a Clip from zero to anything: zero is the one lower end that a quantized range can have exactly. */
+function clipsFromZero(graph: Graph, { opType, inputs }: Node): boolean {
+  if (opType === "Relu") return true;
+  return opType === "Clip" && graph.initializers.get(inputs[1] ?? "")?.data[0] === 0;
 }
 
 interface Activation extends ActivationScale {
@@ -87,6 +99,13 @@ function rewrite(graph: Graph, ranges: ReadonlyMap<ValueName, Range>, limit: num
   };
   const dequantize = (value: ValueName) =>
     builder.add("DequantizeLinear", activations.get(value)!.operands, {}, `${value}_real`);
+  /** What an operator without weights reads: activations, or constants (the bounds of a Clip) as they are. */
+  const operand = (value: ValueName) => {
+    if (activations.has(value)) return dequantize(value);
+    const given = graph.initializers.get(value);
+    if (given) builder.adoptConstant(value, given);
+    return value;
+  };
   const perChannel = (name: string, type: "int8" | "int32", value: Tensor, scale: Tensor, axis: number) =>
     builder.add(
       "DequantizeLinear",
@@ -104,16 +123,20 @@ function rewrite(graph: Graph, ranges: ReadonlyMap<ValueName, Range>, limit: num
   quantize(input.name, input.name);
   for (const node of graph.nodes) {
     const as = outputOf(graph, node);
-    if (activations.has(as)) continue; // a Relu that its layer has taken in
+    if (activations.has(as)) continue; // a clip that the node in front of it has taken in
     const [x] = node.inputs as [ValueName];
-    const operands = [dequantize(x)];
     if (ruleOf(node) === "weighted") {
       const { weight, bias, axis } = parametersOf(graph, node);
       const q = quantizeWeight(weight, axis, bias, activations.get(x)!.scale, limit);
-      operands.push(perChannel(`${node.name}_weight`, "int8", q.weight, q.weightScale, axis));
-      operands.push(perChannel(`${node.name}_bias`, "int32", q.bias, q.biasScale, 0));
+      const operands = [
+        dequantize(x),
+        perChannel(`${node.name}_weight`, "int8", q.weight, q.weightScale, axis),
+        perChannel(`${node.name}_bias`, "int32", q.bias, q.biasScale, 0),
+      ];
+      builder.adopt({ ...node, inputs: operands });
+    } else {
+      builder.adopt({ ...node, inputs: node.inputs.map(operand) });
     }
-    builder.adopt({ ...node, inputs: operands });
     if (ranges.has(as)) quantize(node.outputs[0]!, as);
     else if (ruleOf(node) === "passes") quantize(node.outputs[0]!, as, activations.get(x)!);
   }
