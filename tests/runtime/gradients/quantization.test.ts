@@ -9,6 +9,8 @@ it.each([
   ["uint8", tensor("uint8", [], Uint8Array.of(0)), [-0.3, 0, 0.2, 1, 25.3, 25.5, 40], [0, 0, 1, 1, 1, 0, 0]],
   ["uint8", tensor("uint8", [], Uint8Array.of(128)), [-20, -12.8, -12.6, 0, 12.6, 12.7], [0, 0, 1, 1, 1, 0]],
   ["int8", tensor("int8", [], Int8Array.of(0)), [-13, -12.8, -12.7, 0, 12.6, 12.7], [0, 0, 1, 1, 1, 0]],
+  ["int16", tensor("int16", [], Int16Array.of(0)), [-3277, -3276.8, -3276.7, 3276.6, 3276.7], [0, 0, 1, 1, 0]],
+  ["uint16", tensor("uint16", [], Uint16Array.of(0)), [-1, 0, 0.1, 6553.4, 6553.5], [0, 0, 1, 1, 0]],
 ] as const)(
   "a %s quantizer passes the gradient on only where it does not clip",
   async (_, zeroPoint, values, passed) => {
