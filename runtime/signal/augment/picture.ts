@@ -4,9 +4,9 @@ import type { Picture } from "../picture.ts";
 import { colour } from "./colour.ts";
 import { crop } from "./crop.ts";
 import { cutout } from "./cutout.ts";
-import { disturb, type Stage } from "./disturbance.ts";
 import { flip } from "./flip.ts";
 import type { AugmentPolicy } from "./policy.ts";
+import { disturb, type Stage } from "./stage.ts";
 
 /** On the picture, after the crop has chosen its part. */
 const PICTURE: Stage<Picture, "flip" | "colour"> = { flip, colour };

@@ -1,12 +1,12 @@
 import type { Tensor } from "../../onnx/tensor.ts";
 import type { Random } from "../../random/random.ts";
 import { fitWindow, type LogMel } from "../log-mel.ts";
-import { disturb, type Stage } from "./disturbance.ts";
 import { gain } from "./gain.ts";
 import { noise } from "./noise.ts";
 import type { AugmentPolicy } from "./policy.ts";
 import { shift } from "./shift.ts";
 import { spectrumMask } from "./spectrum-mask.ts";
+import { disturb, type Stage } from "./stage.ts";
 
 /** On the window, after the shift has chosen it. */
 const WAVE: Stage<Float32Array, "gain" | "noise"> = { gain, noise };
