@@ -4,7 +4,7 @@ import { decodeSafetensors } from "../../../runtime/adapter/safetensors.ts";
 import { openSession, type Tensors } from "../../../runtime/execute/session.ts";
 import { backward } from "../../../runtime/gradients/backward.ts";
 import { type AttributeValue, asModel, GraphBuilder } from "../../../runtime/onnx/builder.ts";
-import type { Graph, ValueName } from "../../../runtime/onnx/graph.ts";
+import type { Dim, Graph, ValueName } from "../../../runtime/onnx/graph.ts";
 import { ELEMENTS, type ElementArray, type ElementType, type Tensor, tensor } from "../../../runtime/onnx/tensor.ts";
 import { inferTypes } from "../../../runtime/shapes/infer.ts";
 
@@ -64,10 +64,13 @@ export const differentiated = (test: GradientCase): number[] =>
 export const caseInputs = (test: GradientCase): Record<string, Tensor> =>
   Object.fromEntries(test.inputs.map((_, at) => [`x${at}`, referenceValue(`${test.name}/x${at}`)]));
 
-/** An operator with its backward graph: (x0, x1, …, dy0, …) → (y0, …, dx0, dx1, …). */
-export function caseGraph(test: GradientCase): Graph {
+/**
+ * An operator with its backward graph: (x0, x1, …, dy0, …) → (y0, …, dx0, dx1, …).
+ * @param shapes of the inputs, where they are not fixed
+ */
+export function caseGraph(test: GradientCase, shapes: readonly (readonly Dim[])[] = test.inputs): Graph {
   const b = new GraphBuilder();
-  const xs = test.inputs.map((dims, at) => b.input(`x${at}`, "float32", dims));
+  const xs = shapes.map((dims, at) => b.input(`x${at}`, "float32", dims));
   const ys = b.addMany(test.op, operandsOf(test, xs, b), test.outputs ?? 1, test.attributes);
   const forward = b.build("forward");
   const types = inferTypes(forward);
@@ -83,6 +86,13 @@ export function caseGraph(test: GradientCase): Graph {
   for (const x of wanted) b.alias(`d${x}`, gradients.get(x)!);
   for (const name of [...used.map((at) => `y${at}`), ...wanted.map((x) => `d${x}`)]) b.output(name);
   return b.build("case");
+}
+
+/** The inputs' shapes with the first axis open: that of the largest inputs, as a batch is. */
+export function batchedShapes({ inputs }: GradientCase): Dim[][] {
+  const rank = Math.max(...inputs.map((dims) => dims.length));
+  const batch = inputs.find((dims) => dims.length === rank)![0];
+  return inputs.map((dims) => (rank > 1 && dims.length === rank && dims[0] === batch ? ["N", ...dims.slice(1)] : dims));
 }
 
 export async function runCase(graph: Graph, inputs: Tensors): Promise<Record<string, Tensor>> {
