@@ -1,0 +1,224 @@
+"""Reference gradients of whole networks from PyTorch for tests/runtime/gradients/networks.
+
+    pip install torch==2.2.2 "numpy<2" safetensors onnx
+    python scripts/references/networks.py
+
+Writes NETWORK.safetensors there: inputs (x, labels), parameters and running statistics under PyTorch's names, logits, the loss and,
+under d/NAME, the gradient of every parameter and of x. Computed in float64, stored as float32. The same transformer goes
+through torch.onnx.export as well: what an exporter really writes is vit-opset17.onnx and, with its normalisation in single steps,
+vit-opset13.onnx.
+"""
+import pathlib
+import zlib
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import nn
+
+FOLDER = pathlib.Path(__file__).resolve().parents[2] / "tests/runtime/gradients/networks"
+CLASSES = 4
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's: expand, filter each channel by itself, project; the sum where shapes allow it."""
+
+    def __init__(self, inside, hidden, outside, stride):
+        super().__init__()
+        self.adds = stride == 1 and inside == outside
+        self.expand = nn.Conv2d(inside, hidden, 1)
+        self.depthwise = nn.Conv2d(hidden, hidden, 3, stride, 1, groups=hidden)
+        self.project = nn.Conv2d(hidden, outside, 1)
+
+    def forward(self, x):
+        y = self.project(F.relu6(self.depthwise(F.relu6(self.expand(x)))))
+        return x + y if self.adds else y
+
+
+class Depthwise(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, 2, 1)
+        self.blocks = nn.Sequential(InvertedResidual(6, 12, 6, 1), InvertedResidual(6, 12, 8, 2))
+        self.head = nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        return self.head(self.blocks(F.relu6(self.stem(x))).mean((2, 3)))
+
+
+class BasicBlock(nn.Module):
+    """ResNet's, with a strided shortcut where the shape changes."""
+
+    def __init__(self, inside, outside, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inside, outside, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outside)
+        self.conv2 = nn.Conv2d(outside, outside, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outside)
+        if stride > 1:
+            self.downsample = nn.Sequential(nn.Conv2d(inside, outside, 1, stride, bias=False), nn.BatchNorm2d(outside))
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + (self.downsample(x) if hasattr(self, "downsample") else x))
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(6)
+        self.layer1 = BasicBlock(6, 6, 1)
+        self.layer2 = BasicBlock(6, 8, 2)
+        self.fc = nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)
+        return self.fc(self.layer2(self.layer1(x)).mean((2, 3)))
+
+
+class SqueezeExcite(nn.Module):
+    def __init__(self, channels, squeezed):
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, squeezed, 1)
+        self.expand = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x):
+        return x * F.hardsigmoid(self.expand(F.relu(self.reduce(x.mean((2, 3), keepdim=True)))))
+
+
+class Mobile(nn.Module):
+    """A block of MobileNetV3 between its stem and its head."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 6, 3, 2, 1)
+        self.expand = nn.Conv2d(6, 12, 1)
+        self.depthwise = nn.Conv2d(12, 12, 5, 1, 2, groups=12)
+        self.excite = SqueezeExcite(12, 4)
+        self.project = nn.Conv2d(12, 6, 1)
+        self.last = nn.Conv2d(6, 10, 1)
+        self.hidden = nn.Linear(10, 8)
+        self.head = nn.Linear(8, CLASSES)
+
+    def forward(self, x):
+        x = F.hardswish(self.stem(x))
+        y = self.excite(F.hardswish(self.depthwise(F.hardswish(self.expand(x)))))
+        x = F.hardswish(self.last(x + self.project(y)))
+        return self.head(F.hardswish(self.hidden(x.mean((2, 3)))))
+
+
+class Attention(nn.Module):
+    def __init__(self, width, heads, fused):
+        super().__init__()
+        self.heads, self.fused = heads, fused
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x):
+        n, tokens, width = x.shape
+        qkv = self.qkv(x).reshape(n, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)
+        if self.fused:
+            y = F.scaled_dot_product_attention(q, k, v)
+        else:
+            y = (q @ k.transpose(-2, -1) * (width // self.heads) ** -0.5).softmax(-1) @ v
+        return self.proj(y.transpose(1, 2).reshape(n, tokens, width))
+
+
+class Layer(nn.Module):
+    def __init__(self, width, heads, fused):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.attn = Attention(width, heads, fused)
+        self.norm2 = nn.LayerNorm(width)
+        self.fc1 = nn.Linear(width, 2 * width)
+        self.fc2 = nn.Linear(2 * width, width)
+
+    def forward(self, x):
+        x = x + self.attn(self.norm1(x))
+        return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
+
+
+class VisionTransformer(nn.Module):
+    def __init__(self, width=8, heads=2, depth=2, patch=4, patches=4, fused=True):
+        super().__init__()
+        self.patch_embed = nn.Conv2d(3, width, patch, patch)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, patches + 1, width))
+        self.blocks = nn.Sequential(*(Layer(width, heads, fused) for _ in range(depth)))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, CLASSES)
+
+    def forward(self, x):
+        x = self.patch_embed(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1) + self.pos_embed
+        return self.head(self.norm(self.blocks(x))[:, 0])
+
+
+NETWORKS = {
+    "depthwise": (Depthwise, [3, 3, 13, 12]),
+    "residual": (Residual, [3, 3, 24, 20]),
+    "squeeze-excite": (Mobile, [3, 3, 12, 11]),
+    "vit": (VisionTransformer, [3, 3, 8, 8]),
+}
+
+
+def filled(network, generator):
+    """Numbers that reach every branch: ReLU6 and the hard activations clip some, and no statistic is trivial."""
+    for name, value in network.state_dict().items():
+        if not value.is_floating_point():
+            continue
+        numbers = torch.rand(value.shape, generator=generator, dtype=torch.float64)
+        if name.endswith("running_var"):
+            numbers = numbers + 0.5
+        elif value.dim() < 2 and name.endswith("weight"):
+            numbers = numbers * 0.8 + 0.6
+        elif value.dim() < 2 or name in ("cls_token", "pos_embed"):
+            numbers = numbers * 2 - 1
+        else:
+            numbers = (numbers * 2 - 1) * 2 / value[0].numel() ** 0.5
+        value.copy_(numbers.float())
+    return network.double().eval()
+
+
+def tensors_of(network, shape, generator):
+    x = ((torch.rand(shape, generator=generator, dtype=torch.float64) * 2 - 1) * 2).float().double().requires_grad_()
+    labels = torch.arange(shape[0]) * 3 % CLASSES
+    logits = network(x)
+    loss = F.cross_entropy(logits, labels)
+    loss.backward()
+    named = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
+    named |= {f"d/{name}": value.grad for name, value in network.named_parameters()}
+    assert all(value.grad.abs().max() > 1e-3 for value in network.parameters()), "a parameter that nothing depends on"
+    return named | {"x": x.detach(), "d/x": x.grad, "labels": labels, "logits": logits.detach(), "loss": loss.detach()}
+
+
+def export(network, shape, opset):
+    path = FOLDER / f"vit-opset{opset}.onnx"
+    axes = {"image": {0: "batch"}, "logits": {0: "batch"}}
+    torch.onnx.export(
+        network.float(), torch.zeros(shape), path, opset_version=opset, input_names=["image"], output_names=["logits"], dynamic_axes=axes)
+    print(path.name, path.stat().st_size)
+
+
+def main():
+    for name, (make, shape) in NETWORKS.items():
+        generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+        network = make()
+        with torch.no_grad():
+            filled(network, generator)
+        tensors = tensors_of(network, shape, generator)
+        stored = {key: (value.float() if value.is_floating_point() else value).contiguous() for key, value in tensors.items()}
+        path = FOLDER / f"{name}.safetensors"
+        save_file(stored, path, metadata={"made by": f"torch {torch.__version__}"})
+        print(path.name, path.stat().st_size, "loss", tensors["loss"].item())
+        if name == "vit":
+            export(network, shape, 17)
+            stepwise = make(fused=False).eval()
+            stepwise.load_state_dict(network.state_dict())
+            export(stepwise, shape, 13)
+
+
+if __name__ == "__main__":
+    main()

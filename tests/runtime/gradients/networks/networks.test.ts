@@ -1,0 +1,58 @@
+import { readFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
+import { describe, expect, it } from "vitest";
+import { normalizeModel } from "../../../../runtime/normalize/index.ts";
+import { decodeModel } from "../../../../runtime/onnx/decode.ts";
+import type { ValueName } from "../../../../runtime/onnx/graph.ts";
+import { float32, type Tensor } from "../../../../runtime/onnx/tensor.ts";
+import { depthwise } from "./depthwise.ts";
+import { largest, networkErrors, networkGraph, readReference } from "./network.ts";
+import { residual } from "./residual.ts";
+import { squeezeExcite } from "./squeeze-excite.ts";
+import { vit } from "./vit.ts";
+
+/** From PyTorch's float64 to float32 here, through some dozen layers. */
+const TOLERANCE = 1e-3;
+
+describe("the gradients of all parameters and of the input are PyTorch's, to 1e-3", () => {
+  it.each(Object.entries({ depthwise, residual, "squeeze-excite": squeezeExcite, vit }))(
+    "of %s",
+    async (name, define) => {
+      const reference = readReference(name);
+      const errors = await networkErrors(networkGraph(define, reference), reference);
+      expect(largest(errors)[1], largest(errors)[0]).toBeLessThan(TOLERANCE);
+    },
+  );
+
+  it.each([17, 13])("of a transformer as PyTorch exports it in opset %i", async (opset) => {
+    const file = `vit-opset${opset}.onnx`;
+    const { graph } = normalizeModel(decodeModel(readFileSync(new URL(file, import.meta.url)), file));
+    const errors = await networkErrors(graph, asExported(readReference("vit"), graph.initializers));
+    expect(largest(errors)[1], largest(errors)[0]).toBeLessThan(TOLERANCE);
+  });
+});
+
+/** The reference with the exporter's names: a parameter keeps its own unless the exporter transposed its matrix. */
+function asExported(
+  reference: ReadonlyMap<string, Tensor>,
+  constants: ReadonlyMap<ValueName, Tensor>,
+): ReadonlyMap<string, Tensor> {
+  return new Map(
+    [...reference].map(([name, value]): [string, Tensor] => {
+      const parameter = name.startsWith("d/") ? name.slice(2) : name;
+      if (parameter === "x" || !reference.has(`d/${parameter}`) || constants.has(parameter)) return [name, value];
+      const matrix = transposed(reference.get(parameter)!);
+      const found = [...constants].find(([, constant]) => isDeepStrictEqual(constant, matrix));
+      if (!found) throw new Error(`${parameter} is not in the exported model`);
+      return [name.replace(parameter, found[0]), transposed(value)];
+    }),
+  );
+}
+
+const transposed = ({ dims, data }: Tensor): Tensor => {
+  const [rows, columns] = dims as [number, number];
+  return float32(
+    [columns, rows],
+    Array.from(data as Float32Array, (_, at) => data[(at % rows) * columns + Math.floor(at / rows)] as number),
+  );
+};
