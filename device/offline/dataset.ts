@@ -1,14 +1,14 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { type LabelledFeatures, LichenError, type Preprocessor } from "../../runtime/index.ts";
+import { type Sample, LichenError, type Preprocessor } from "../../runtime/index.ts";
 
 /**
  * Labelled samples from a folder with one folder per class. What the model's preprocessing does not read (a README, a `.DS_Store`)
  * is passed over; a file of the right kind that cannot be decoded is an error, since leaving it out would change what is measured.
  * @throws BAD_ARGUMENT when there are no samples, and the preprocessor's own errors
  */
-export async function readDataset(folder: string, preprocessor: Preprocessor): Promise<LabelledFeatures[]> {
-  const samples: LabelledFeatures[] = [];
+export async function readDataset(folder: string, preprocessor: Preprocessor): Promise<Sample[]> {
+  const samples: Sample[] = [];
   for (const label of await listed(folder, "folders")) {
     for (const name of await listed(path.join(folder, label), "files")) {
       if (!preprocessor.extensions.includes(path.extname(name).toLowerCase())) continue;

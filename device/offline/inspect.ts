@@ -1,9 +1,10 @@
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { LichenError } from "../../runtime/index.ts";
 import { type Inspection, inspectModel } from "../../runtime/inspect/inspect.ts";
 import { type Card, parseCard } from "../../runtime/package/card.ts";
 import { CARD_KEY, sha256 } from "../../runtime/package/package.ts";
+import { readModelFile } from "./model-file.ts";
 
 /** The schema of `lichen inspect --json`. */
 export interface OfflineInspectResult extends Inspection {
@@ -21,24 +22,16 @@ export interface OfflineInspectResult extends Inspection {
  * @throws MODEL_NOT_FOUND, MODEL_CORRUPT
  */
 export async function runOfflineInspect(location: string): Promise<OfflineInspectResult> {
-  const isFolder = await stat(location).then(
-    (found) => found.isDirectory(),
-    (cause: unknown) => {
-      throw new LichenError("MODEL_NOT_FOUND", { at: location, cause });
-    },
-  );
-  const file = isFolder ? path.join(location, "model.onnx") : location;
-  const bytes = await readFile(file).catch((cause: unknown) => {
-    throw new LichenError("MODEL_NOT_FOUND", { at: file, cause });
-  });
+  const { file, bytes, folder } = await readModelFile(location);
   const hash = sha256(bytes);
   const { metadata, problems, ...inspection } = inspectModel(bytes, file);
   const { [CARD_KEY]: inside, ...others } = metadata;
-  const { card, problem } = isFolder
-    ? await readCard(path.join(location, "card.json"), hash)
-    : inside === undefined
-      ? { card: null }
-      : parsed(inside, `${file}: ${CARD_KEY}`);
+  const { card, problem } =
+    folder !== null
+      ? await readCard(path.join(folder, "card.json"), hash)
+      : inside === undefined
+        ? { card: null }
+        : parsed(inside, `${file}: ${CARD_KEY}`);
   return {
     schema: "lichen/inspect/1",
     file,
