@@ -108,15 +108,14 @@ function uniformWeight(weight: QuantizedTensor, axis: number, scaleAxis: number)
   if (codes.type !== "int8" && codes.type !== "uint8") return undefined;
   if (scale.data.length !== 1 && (!perChannel || along !== axis)) return undefined;
   const at = ({ data }: Tensor, channel: number) => Number(data.length === 1 ? data[0] : data[channel]);
-  const isZero = zeroPoint.data.every((value: number | bigint) => value === 0);
-  if (perChannel && along === axis && codes.type === "int8" && isZero && zeroPoint.data.length === channels)
-    return weight;
-
   const inner = elementCount(codes.dims.slice(axis + 1));
   const channelOf = (index: number) => Math.floor(index / inner) % channels;
   const source = codes.data as Int8Array | Uint8Array;
   const centred = Int16Array.from(source, (code, index) => code - at(zeroPoint, channelOf(index)));
   const fits = centred.every((code) => code >= -128 && code <= 127);
+  const isZero = zeroPoint.data.every((value: number | bigint) => value === 0);
+  const isUniform = codes.type === "int8" && perChannel && along === axis && zeroPoint.data.length === channels;
+  if (isUniform && (isZero || !fits)) return weight;
   // Codes that spread further keep their zero point; both move from uint8 into int8.
   const shift = codes.type === "uint8" ? 128 : 0;
   return {
