@@ -1,4 +1,5 @@
 import { LichenError } from "../errors.ts";
+import { findMethod, parseMethods, withSettings } from "../methods/index.ts";
 import { bytesOf, elementCount, float32, type Tensor } from "../onnx/tensor.ts";
 import { type Adapter, type AdapterDescription, makeAdapter } from "./adapter.ts";
 
@@ -62,8 +63,8 @@ function assertAlike(first: Adapter, other: Adapter): void {
   const [a, b] = [kindOf(first), kindOf(other)];
   for (const field of new Set([...Object.keys(a), ...Object.keys(b)])) {
     if (OF_THE_RUN.includes(field)) continue;
-    const [wanted, found] = [a[field], b[field]].map((value) => JSON.stringify(value) ?? "nothing");
-    if (wanted !== found) throw differs(field, found!, wanted!);
+    const difference = firstDifference(a[field], b[field], field);
+    if (difference) throw differs(difference.at, brief(difference.found), brief(difference.wanted));
   }
   for (const name of new Set([...first.tensors.keys(), ...other.tensors.keys()])) {
     const [wanted, found] = [first.tensors.get(name), other.tensors.get(name)];
@@ -80,32 +81,40 @@ const kindOf = ({ description: { base, ...rest } }: Adapter): Readonly<Record<st
   base: base.sha256,
 });
 
-/**
- * How a method's parameters enter what is served: `linear`, or as a product of two factors, which is linear as long as only one
- * of them is trained and in the file. Here until `averages` of the methods' own table says it.
- */
-const AVERAGES: Readonly<Record<string, "linear" | { factors: readonly [string, string] }>> = {
-  head: "linear",
-  bias: "linear",
-  scale: "linear",
-  sparse: "linear",
-  layerwise: "linear",
-  full: "linear",
-  prompt: "linear",
-  lora: { factors: ["down", "up"] },
-};
+interface Difference {
+  at: string;
+  found: unknown;
+  wanted: unknown;
+}
 
-function assertLinear(adapter: Adapter): void {
-  const { method } = adapter.description;
-  const refused = (at: string, found: string) =>
-    new LichenError("AVERAGE_NOT_LINEAR", { at: `method ${at}`, found, wanted: "parameters that enter linearly" });
-  for (const name of method.split("+").map((part) => part.split(":")[0]!)) {
-    const kind = AVERAGES[name];
-    if (kind === undefined) throw refused(name, "parameters that pass through an activation or are unknown");
-    if (kind === "linear") continue;
-    const isTrained = (factor: string) => [...adapter.tensors.keys()].some((tensor) => tensor.endsWith(`/${factor}`));
-    if (kind.factors.every(isTrained)) throw refused(name, `two trained factors, ${kind.factors.join(" and ")}`);
-  }
+/** Of lists, the first entry that differs: what a layer's settings are says more than what those of all layers are. */
+function firstDifference(wanted: unknown, found: unknown, at: string): Difference | undefined {
+  if (JSON.stringify(wanted) === JSON.stringify(found)) return undefined;
+  if (!Array.isArray(wanted) || !Array.isArray(found)) return { at, found, wanted };
+  const entry = Array.from({ length: Math.max(wanted.length, found.length) }).findIndex(
+    (_, index) => JSON.stringify(wanted[index]) !== JSON.stringify(found[index]),
+  );
+  return { at: `${at}[${entry}]`, found: found[entry], wanted: wanted[entry] };
+}
+
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? "nothing";
+  return text.length <= 120 ? text : `${text.slice(0, 119)}…`;
+}
+
+/** By the plan where the adapter carries one, since a method's settings decide; else by the method's name alone. */
+function assertLinear({ description: { method, plan } }: Adapter): void {
+  const asked = plan
+    ? plan.map((entry) => withSettings(findMethod(entry.method), entry.settings))
+    : parseMethods(method);
+  const odd = asked.find((each) => !each.method.averages(each.settings));
+  if (!odd) return;
+  const settings = Object.entries(odd.settings).map(([name, value]) => `${name}=${value}`);
+  throw new LichenError("AVERAGE_NOT_LINEAR", {
+    at: [odd.method.name, settings.join(",")].filter(Boolean).join(":"),
+    found: "parameters whose changes do not add up",
+    wanted: "parameters that enter linearly",
+  });
 }
 
 /** In float64, where the products of float32 and counts are exact: equal tensors have themselves as their mean. */

@@ -105,24 +105,38 @@ describe("no average is made", () => {
     ["tensor head/bias", adapter([0, 0, 0], 1)],
     ["tensor head/bias", adapter([0, 0], 1, {}, "head/weight")],
   ])("of another %s, which the message names", (what, other) => {
-    expect(() => averageAdapters([one, other])).toThrow(new RegExp(`^AVERAGE_MISMATCH: .*${what} of adapter`));
+    expect(() => averageAdapters([one, other])).toThrow(new RegExp(`^AVERAGE_MISMATCH: .*${what}.* of adapter`));
   });
 
   it("where two trained factors multiply, but where one of them is frozen", () => {
-    const lora = (names: readonly string[]) =>
-      [1, 2].map((value) =>
-        makeAdapter(
-          adapter([0], value, { method: "lora" }).description,
-          new Map(names.map((name) => [name, float32([1], [value])])),
-        ),
-      );
-    expect(() => averageAdapters(lora(["conv/down", "conv/up"]))).toThrow(/^AVERAGE_NOT_LINEAR: .*down and up/);
-    expect(valuesOf(averageAdapters(lora(["conv/up"])), "conv/up")).toEqual([Math.fround(5 / 3)]);
+    const lora = (down: string) =>
+      [1, 2].map((samples) => {
+        const plan = [{ method: "lora", at: "head", settings: { rank: 1, down } }];
+        return adapter([samples], samples, { method: "lora", plan }, "head/up");
+      });
+    expect(() => averageAdapters(lora("trained"))).toThrow(/^AVERAGE_NOT_LINEAR: .*lora:rank=1,down=trained/);
+    expect(valuesOf(averageAdapters(lora("frozen")), "head/up")).toEqual([Math.fround(5 / 3)]);
+  });
+
+  it("of other channels than the other's, naming the layer whose choice differs", () => {
+    const sparse = (channels: string) => {
+      const settings = (chosen: string) => ({ share: 0.25, channels: chosen });
+      const plan = ["stem", "head"].map((at) => ({
+        method: "sparse",
+        at,
+        settings: settings(at === "head" ? channels : "AQ=="),
+      }));
+      return adapter([0], 1, { method: "sparse", plan });
+    };
+    expect(() => averageAdapters([sparse("AQ=="), sparse("Ag==")])).toThrow(
+      /^AVERAGE_MISMATCH: .*plan\[1\] of adapter.*head/,
+    );
+    expect(valuesOf(averageAdapters([sparse("AQ=="), sparse("AQ==")]))).toEqual([0]);
   });
 
   it("where parameters pass through an activation", () => {
     const modules = [adapter([0], 1, { method: "head+adapter" }), adapter([1], 1, { method: "head+adapter" })];
-    expect(() => averageAdapters(modules)).toThrow(/^AVERAGE_NOT_LINEAR: .*method adapter/);
+    expect(() => averageAdapters(modules)).toThrow(/^AVERAGE_NOT_LINEAR: .*adapter:width/);
   });
 
   it("of nothing, or of nothing learnt", () => {
