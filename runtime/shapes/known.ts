@@ -2,7 +2,7 @@ import { attribute } from "../onnx/attributes.ts";
 import type { Dim } from "../onnx/graph.ts";
 import { elementCount, type Tensor } from "../onnx/tensor.ts";
 import { divide, multiply, product } from "./dims.ts";
-import type { ShapeContext, ValueType } from "./rule.ts";
+import { axisOf, type ShapeContext, type ValueType } from "./rule.ts";
 
 /*
  * Exporters compute the targets of Reshape, Expand and Slice from shapes, in graphs of their own: Shape → Gather → Mul → Concat.
@@ -102,9 +102,15 @@ const KNOWN: Readonly<Record<string, KnownRule>> = {
     return Array.from({ length: Math.max(Math.ceil((limit - start) / delta), 0) }, (_, at) => start + at * delta);
   },
 
-  Gather: ({ inputs: [x, indices] }) => {
-    if (x!.shape.length !== 1 || !x!.known) return undefined;
-    return indices!.known?.map((at) => (typeof at === "number" ? x!.known!.at(at) : undefined));
+  Gather: ({ node, inputs: [x, indices], output }) => {
+    const [from, chosen] = [x!.shape as number[], indices!];
+    const axis = axisOf(attribute(node, "axis", "int", 0), from.length, node);
+    const width = chosen.shape.length;
+    return rearranged(x!, output, (place) => {
+      const index = chosen.known?.[offsetOf(place.slice(axis, axis + width), chosen.shape as number[])];
+      if (typeof index !== "number") return undefined;
+      return place.toSpliced(axis, width, index < 0 ? index + from[axis]! : index);
+    });
   },
 
   Concat: ({ inputs, output }) =>
@@ -112,12 +118,26 @@ const KNOWN: Readonly<Record<string, KnownRule>> = {
       ? inputs.flatMap((input) => input!.known!)
       : undefined,
 
-  Slice: ({ inputs: [x, ...rest] }) => {
-    if (x!.shape.length !== 1 || !x!.known || rest.some((input) => input && !input.known)) return undefined;
-    const [start, end, , step = 1] = rest.map((input) => input?.known?.[0]);
-    if (typeof start !== "number" || typeof end !== "number" || typeof step !== "number") return undefined;
-    if (step > 0) return x!.known.slice(start, end).filter((_, at) => at % step === 0);
-    return step === -1 ? x!.known.toReversed().slice(...reversedRange(start, end, x!.known.length)) : undefined;
+  Slice: ({ node, inputs: [x, ...rest], output }) => {
+    if (rest.some((input) => input && !input.known)) return undefined;
+    const from = x!.shape as number[];
+    const [starts, , givenAxes, steps] = rest.map((input) => input?.known as number[] | undefined);
+    const axes = givenAxes ?? [...starts!.keys()];
+    const [begins, strides] = [from.map(() => 0), from.map(() => 1)];
+    for (const [at, given] of axes.entries()) {
+      const axis = axisOf(given, from.length, node);
+      const stride = steps?.[at] ?? 1;
+      const start = starts![at]! < 0 ? starts![at]! + from[axis]! : starts![at]!;
+      strides[axis] = stride;
+      begins[axis] = Math.min(Math.max(start, 0), stride < 0 ? from[axis]! - 1 : from[axis]!);
+    }
+    return rearranged(x!, output, (place) => place.map((at, axis) => begins[axis]! + at * strides[axis]!));
+  },
+
+  Transpose: ({ node, inputs: [x], output }) => {
+    const reversed = x!.shape.map((_, axis) => x!.shape.length - 1 - axis);
+    const perm = attribute(node, "perm", "ints", reversed);
+    return rearranged(x!, output, (place) => perm.map((_, axis) => place[perm.indexOf(axis)]!));
   },
 
   Expand: ({ inputs: [x], output }) =>
@@ -163,8 +183,32 @@ const KNOWN: Readonly<Record<string, KnownRule>> = {
   ReduceProd: ({ inputs: [x], output }) => (x!.known && product(output.shape) === 1 ? [product(x!.known)] : undefined),
 };
 
-/** `start` and `end` of a backward slice, as positions in the reversed list. */
-function reversedRange(start: number, end: number, length: number): [number, number] {
-  const position = (at: number) => length - 1 - Math.min(Math.max(at < 0 ? at + length : at, -1), length - 1);
-  return [position(start), position(end)];
+/** Each element of the output from its place in x. */
+function rearranged(
+  x: ValueType,
+  output: ValueType,
+  source: (place: readonly number[]) => readonly number[] | undefined,
+): (Dim | undefined)[] | undefined {
+  const [from, to] = [x.shape as number[], output.shape as number[]];
+  if (!x.known) return undefined;
+  return Array.from({ length: elementCount(to) }, (_, at) => {
+    const place = source(placeOf(at, to));
+    return place && x.known![offsetOf(place, from)];
+  });
+}
+
+/** Row-major: the last axis runs fastest. */
+const offsetOf = (place: readonly number[], shape: readonly number[]): number =>
+  place.reduce((offset, at, axis) => offset * shape[axis]! + at, 0);
+
+function placeOf(offset: number, shape: readonly number[]): number[] {
+  let rest = offset;
+  return shape
+    .toReversed()
+    .map((size) => {
+      const at = rest % size;
+      rest = Math.floor(rest / size);
+      return at;
+    })
+    .toReversed();
 }

@@ -61,6 +61,20 @@ describe("targets that exporters compute from shapes", () => {
     expect(shapeOf(b, b.add("Expand", [token, target]))).toEqual(["N", 1, 8]);
   });
 
+  it("as PyTorch turns its pads, last axis first, into those of ONNX", () => {
+    const { b, x } = exported(["N", 3, 8, 8]);
+    const none = b.add("ConstantOfShape", [b.constant("four", int64([4]))], { value: int64([0]) });
+    const pairs = b.add("Concat", [b.constant("pads", int64([1, 2, 3, 4])), none], { axis: 0 });
+    const rows = b.add("Reshape", [pairs, b.constant("two", int64([-1, 2]))]);
+    const bounds = [-1, Number.MIN_SAFE_INTEGER, 0, -1].map((bound) => b.constant("bound", int64([bound])));
+    const columns = b.add("Transpose", [b.add("Slice", [rows, ...bounds])], { perm: [1, 0] });
+    const pads = b.add("Cast", [b.add("Reshape", [columns, b.constant("flat", int64([-1]))])], {
+      to: ELEMENT_CODES.int64,
+    });
+    expect(inferTypes(b.build("g")).get(pads)!.known).toEqual([0, 0, 3, 1, 0, 0, 4, 2]);
+    expect(shapeOf(b, b.add("Pad", [x, pads]))).toEqual(["N", 3, 15, 11]);
+  });
+
   it("refuses a target that depends on data, naming the node", () => {
     const { b, x } = exported(["N", 4]);
     const target = b.add("Cast", [b.add("ReduceMax", [x], { keepdims: 0 })], { to: ELEMENT_CODES.int64 });
@@ -73,6 +87,57 @@ describe("targets that exporters compute from shapes", () => {
     b.add("Reshape", [x, b.constant("shape", int64([1, 4]))]);
     expect(() => inferTypes(b.build("g"))).toThrow(/NO_SHAPE.*batch that stays open/);
   });
+});
+
+const bound = fc.integer({ min: -5, max: 5 });
+const rearrangement = fc.oneof(
+  fc.record({ op: fc.constant("Transpose"), perm: fc.shuffledSubarray([0, 1, 2], { minLength: 3 }) }),
+  fc.record({
+    op: fc.constant("Gather"),
+    axis: fc.integer({ min: -3, max: 2 }),
+    indices: fc.array(fc.integer({ min: -2, max: 1 }), { minLength: 1 }),
+  }),
+  fc.record({
+    op: fc.constant("Slice"),
+    starts: fc.tuple(bound, bound),
+    ends: fc.tuple(bound, bound),
+    axes: fc.constantFrom([0, 1], [2, 0], [-1, -2]),
+    steps: fc.tuple(fc.constantFrom(-2, -1, 1, 2), fc.constantFrom(-1, 1, 3)),
+  }),
+);
+
+it("rearranges elements of several axes as ONNX Runtime does", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 2, max: 4 }), { minLength: 3, maxLength: 3 }),
+      rearrangement,
+      async (dims, { op, ...given }) => {
+        const b = new GraphBuilder();
+        const count = dims.reduce((product, dim) => product * dim);
+        const x = b.constant(
+          "x",
+          tensor(
+            "int64",
+            dims,
+            BigInt64Array.from({ length: count }, (_, at) => BigInt(at)),
+          ),
+        );
+        const operands = Object.entries(given).filter(([name]) => !["perm", "axis"].includes(name));
+        const attributes = Object.entries(given).filter(([name]) => ["perm", "axis"].includes(name));
+        const y = b.add(
+          op,
+          [x, ...operands.map(([name, value]) => b.constant(name, int64(value as number[])))],
+          Object.fromEntries(attributes),
+        );
+        b.output(y);
+        const session = await openSession(asModel(b.build("rearrangement")));
+        const results = await session.run({});
+        await session.close();
+        expect(inferTypes(b.build("rearrangement")).get(y)!.known).toEqual(elementsOf(results[y]!));
+      },
+    ),
+    { numRuns: 200, seed: 9 },
+  );
 });
 
 /** Steps of a random program over vectors of integers; each takes operands by their place among all made before. */
