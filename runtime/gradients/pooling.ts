@@ -1,11 +1,13 @@
 import { attribute } from "../onnx/attributes.ts";
+import type { GraphBuilder } from "../onnx/builder.ts";
+import type { ValueName } from "../onnx/graph.ts";
 import { elementCount, float32, int64, scalar } from "../onnx/tensor.ts";
 import { extents, type Spatial, spatial } from "../shapes/spatial.ts";
 import { spreadByStride } from "./convolution.ts";
 import { where } from "./elementwise.ts";
 import { scatter } from "./gathering.ts";
 import { padBy } from "./padding.ts";
-import { type GradientContext, type GradientRule, reshapeTo } from "./rule.ts";
+import { type GradientContext, type GradientRule, reshapeTo, times } from "./rule.ts";
 
 /** Each input element had 1/(H·W) of the mean. dY: [N, C, 1, 1] → dX: [N, C, H, W] */
 export const globalAveragePool: GradientRule = ({ b, node, dy, type }) => [
@@ -46,30 +48,57 @@ export const maxPool: GradientRule = ({ b, node, dy, type }) => [
   },
 ];
 
-/** Each element gets its share from all the windows that it was in: an average pool of dY, spread by the stride. */
+/** Each element gets its share from every window that it was in. dY: [N, C, …out] → dX: [N, C, …in] */
 export const averagePool: GradientRule = (context) => [
   () => {
     const { b, node, dy, type } = context;
     const g = spatial(node, type(node.inputs[0]!).shape, undefined);
-    const window = elementCount(g.kernel);
-    const shares = counts(context, g).map((count) => window / count);
-    const shared = shares.every((share) => share === 1)
-      ? dy
+    const apart = g.kernel.every((size, axis) => size === g.strides[axis] && (size === 1 || g.dilations[axis] === 1));
+    const shares = counts(context, g).map((count) => (apart ? 1 : elementCount(g.kernel)) / count);
+    const shared = shares.every((share) => share === shares[0])
+      ? times(b, dy, shares[0]!)
       : b.add("Mul", [dy, b.constant("shares", float32([1, 1, ...g.output], shares))]);
-
-    const spread = g.strides.some((stride) => stride > 1) ? spreadByStride(b, shared, g) : shared;
-    const padded = padBy(
-      b,
-      spread,
-      extents(g.kernel, g.dilations).map((extent, axis) => {
-        const begin = extent - 1 - g.begins[axis]!;
-        const given = g.output[axis]! * g.strides[axis]!;
-        return { axis: axis + 2, begin, end: g.input[axis]! + extent - 1 - begin - given };
-      }),
-    );
-    return b.add("AveragePool", [padded], { kernel_shape: g.kernel, dilations: g.dilations });
+    return apart ? repeated(b, shared, g) : pooledAgain(b, shared, g);
   },
 ];
+
+/** Windows side by side: each window's share over all of its elements, twice as fast as what works for any windows. */
+function repeated(b: GraphBuilder, shares: ValueName, g: Spatial): ValueName {
+  const scales = b.constant("scales", float32([2 + g.strides.length], [1, 1, ...g.strides]));
+  const windows = b.add("Resize", [shares, "", scales], {
+    mode: "nearest",
+    coordinate_transformation_mode: "asymmetric",
+    nearest_mode: "floor",
+  });
+  return padTo(b, windows, g, (axis) => -g.begins[axis]!, g.input);
+}
+
+/** Any windows: an average pool of the shares, spread by the stride, which gathers for each element from the windows around it. */
+function pooledAgain(b: GraphBuilder, shares: ValueName, g: Spatial): ValueName {
+  const spread = g.strides.some((stride) => stride > 1) ? spreadByStride(b, shares, g) : shares;
+  const reach = extents(g.kernel, g.dilations).map((extent) => extent - 1);
+  const sizes = g.input.map((size, axis) => size + reach[axis]!);
+  const padded = padTo(b, spread, g, (axis) => reach[axis]! - g.begins[axis]!, sizes);
+  return b.add("AveragePool", [padded], { kernel_shape: g.kernel, dilations: g.dilations });
+}
+
+/** Padded, or cut, in front; and behind, to the sizes that are wanted. @param value [N, C, …out·stride] */
+const padTo = (
+  b: GraphBuilder,
+  value: ValueName,
+  g: Spatial,
+  begin: (axis: number) => number,
+  sizes: readonly number[],
+): ValueName =>
+  padBy(
+    b,
+    value,
+    sizes.map((size, axis) => ({
+      axis: axis + 2,
+      begin: begin(axis),
+      end: size - begin(axis) - g.output[axis]! * g.strides[axis]!,
+    })),
+  );
 
 /** How many elements each window's sum is divided by. [..out] */
 function counts({ node }: GradientContext, g: Spatial): number[] {

@@ -1,3 +1,4 @@
+import { LichenError } from "../errors.ts";
 import { attribute } from "../onnx/attributes.ts";
 import type { ValueName } from "../onnx/graph.ts";
 import { float32, int64 } from "../onnx/tensor.ts";
@@ -13,6 +14,7 @@ export const resize: GradientRule = (context) => [
     const { b, node, dy, type } = context;
     const axes = resizedAxes(shapeContext(context));
     if (axes.every((axis) => repeats(context, axis))) return sumBlocks(context, axes);
+    refuseOthers(context, axes);
     let shape = axes.reduce((dims, { axis, to }) => dims.with(axis, to), type(node.inputs[0]!).shape);
     return axes.reduce((gradient, resized) => {
       const { axis, from } = resized;
@@ -32,6 +34,18 @@ export const resize: GradientRule = (context) => [
   null,
   null,
 ];
+
+/** A crop has operands that are computed; a matrix over a whole recording would not fit into memory. */
+function refuseOthers({ node }: GradientContext, axes: readonly Resized[]): void {
+  const refusal = { at: `${node.opType} ${node.name}` };
+  const coordinates = attribute(node, "coordinate_transformation_mode", "string", "half_pixel");
+  if (coordinates === "tf_crop_and_resize") throw new LichenError("NO_GRADIENT", { ...refusal, found: coordinates });
+  const longest = Math.max(...axes.flatMap(({ from, to }) => [from, to]));
+  if (longest <= LONGEST) return;
+  throw new LichenError("NO_GRADIENT", { ...refusal, found: `${longest} elements`, wanted: `at most ${LONGEST}` });
+}
+
+const LONGEST = 4096;
 
 /** Row i: how much element i has in each of the resized ones. */
 function weightsOf({ b, node }: GradientContext, { from, to, scale }: Resized): ValueName {

@@ -11,10 +11,10 @@ import { residual } from "./residual.ts";
 import { squeezeExcite } from "./squeeze-excite.ts";
 import { vit } from "./vit.ts";
 
-/** From PyTorch's float64 to float32 here, through some dozen layers. */
-const TOLERANCE = 1e-3;
+/** Issue 3 asks for 1e-3; float32, against PyTorch's float64, leaves less than 1e-6 of it. */
+const TOLERANCE = 1e-5;
 
-describe("the gradients of all parameters and of the input are PyTorch's, to 1e-3", () => {
+describe("the gradients of all parameters and of the input are PyTorch's, to 1e-5", () => {
   it.each(Object.entries({ depthwise, residual, "squeeze-excite": squeezeExcite, vit }))(
     "of %s",
     async (name, define) => {
