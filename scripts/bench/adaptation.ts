@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { adapt, createPreprocessor, evaluate, type LabelledFeatures, loadModel } from "../../runtime/index.ts";
+import { adapt, createPreprocessor, evaluate, type Sample, loadModel } from "../../runtime/index.ts";
 import { LABELS, readTakes, UNSEEN_SPEAKERS } from "../models/spoken-digits/takes.ts";
 import { markdownTable, meanAndDeviation, median } from "./tables.ts";
 
@@ -15,7 +15,7 @@ export async function benchAdaptation(threads: number): Promise<string> {
   if (!existsSync(data)) return `(skipped: no Free Spoken Digit Dataset at ${data}; set LICHEN_SHARED)`;
   const model = await loadModel("models/spoken-digits");
   const preprocessor = createPreprocessor(model.card.preprocessing);
-  const samplesOf = async (speaker: string, takes: readonly number[]): Promise<LabelledFeatures[]> =>
+  const samplesOf = async (speaker: string, takes: readonly number[]): Promise<Sample[]> =>
     (await readTakes(data, preprocessor, [speaker], takes)).map(({ digit, features }) => ({
       label: LABELS[digit]!,
       features,

@@ -6,10 +6,12 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { benchAdaptation } from "./adaptation.ts";
 import { benchServing } from "./serving.ts";
+import { benchStep } from "./step.ts";
 
 const BENCHES: Readonly<Record<string, (threads: number) => Promise<string>>> = {
   adaptation: benchAdaptation,
   serving: benchServing,
+  step: benchStep,
 };
 
 const { values, positionals } = parseArgs({

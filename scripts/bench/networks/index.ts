@@ -17,6 +17,11 @@ export interface Network {
   floatPath: string;
   float: Model;
   int8: Model;
+  /** Patterns of the last four blocks' layers and all behind them. */
+  lastBlocks: readonly string[];
+  /** Steps in one call, and calls, that give a steady median. */
+  steps: number;
+  rounds: number;
 }
 
 /** The networks that the issue's figures are about. */
@@ -24,13 +29,19 @@ export const NETWORKS: Readonly<Record<string, () => Promise<Network>>> = {
   "spoken-digits": async () => {
     const floatPath = "scripts/models/spoken-digits/float.onnx";
     const [float, int8] = [await load(floatPath), await load("models/spoken-digits/model.onnx")];
-    return { name: "spoken-digits", floatPath, float, int8 };
+    // Of two layers each, and the head.
+    return { name: "spoken-digits", floatPath, float, int8, lastBlocks: ["last:9"], steps: 25, rounds: 40 };
   },
-  "mobilenet-v2": () => built("mobilenet-v2", () => mobileNetV2()),
+  "mobilenet-v2": async () => ({
+    ...(await built("mobilenet-v2", () => mobileNetV2())),
+    lastBlocks: ["block13.*", "block14.*", "block15.*", "block16.*", "top", "logits"],
+    steps: 2,
+    rounds: 7,
+  }),
 };
 
 /** Built and quantized once, then kept in the system's temporary folder. */
-async function built(name: string, make: () => Model): Promise<Network> {
+async function built(name: string, make: () => Model): Promise<Omit<Network, "lastBlocks" | "steps" | "rounds">> {
   const folder = path.join(tmpdir(), "lichen-bench");
   const [floatPath, int8Path] = ["float", "int8"].map((kind) => path.join(folder, `${name}-${kind}.onnx`)) as [
     string,

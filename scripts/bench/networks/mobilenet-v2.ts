@@ -60,7 +60,7 @@ export function mobileNetV2({ size = 224, classes = 1000, width = 1, seed = 1 }:
     }
   }
   const last = 1280 * Math.max(1, width);
-  x = relu6(layer(x, "last", { inputs: channels, outputs: last }));
+  x = relu6(layer(x, "top", { inputs: channels, outputs: last }));
   x = b.add("Flatten", [b.add("GlobalAveragePool", [x], {}, "pool")], { axis: 1 }, "flat");
   const head = [
     b.constant("head.weight", scaledWeights([classes, last], 1, random)),
