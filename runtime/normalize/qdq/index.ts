@@ -17,9 +17,12 @@ import { ownDequantizers } from "./sharing.ts";
  * - no Relu or Clip stands between an integer operator and its QuantizeLinear;
  * - each DequantizeLinear has one reader, so that what a method changes in one layer changes nothing in another.
  *
- * All of it keeps the numbers, but for biases that were no multiples of their scale: they are rounded to it, by at most half a step of
- * the integer sum. uint8 weights become int8 by the same shift of value and zero point. That too is exact but on x64 without VNNI,
- * where ONNX Runtime's int8 weights beyond ±64 may saturate (see WEIGHT_LIMITS in `quantize/parameters.ts`).
+ * The form keeps the numbers, but for biases that were no multiples of their scale: they are rounded to it, by at most half a step of
+ * the integer sum. What ONNX Runtime makes of the form may differ by one code where a number lies half way between two: layers that
+ * it ran in float before now run in integers, and its QLinearAdd, QLinearMul and QLinearAveragePool add the zero point, which is another
+ * after int8 has become uint8, before they round. uint8 weights become int8 by one shift of codes and zero point; on x64 without VNNI
+ * int8 weights beyond ±64 may saturate in ONNX Runtime (see WEIGHT_LIMITS in `quantize/parameters.ts`). Codes that reach further from their
+ * zero point than int8 does keep a zero point that is not 0.
  */
 export const uniformQuantizers = (graph: Graph): Graph => PASSES.reduce((current, pass) => pass(current), graph);
 
