@@ -39,6 +39,7 @@ export const ERRORS = {
   BROKER_UNREACHABLE: ["the broker cannot be reached", "check its address and the network; it is tried again for ever"],
   CACHE_DAMAGED: ["cached rows are not what was written", "nothing: they are computed again"],
   CACHE_FULL: ["the cache has reached its bound", "allow it more bytes, or train with fewer samples or views"],
+  CANNOT_GROW: ["the model's end cannot take in new classes", "use only the model's own classes"],
   CANCELLED: ["the work was cancelled", "start it again when it suits"],
   CHECKPOINT_CORRUPT: ["the checkpoint is damaged", "nothing: training starts anew"],
   CHECKPOINT_WRONG: ["the checkpoint is of another training run", "nothing: training starts anew"],

@@ -30,8 +30,8 @@ export {
   type AdaptReport,
   type AdaptResult,
   adapt,
-  DEFAULT_TRAINING,
   type Progress,
-  type TrainingOptions,
 } from "./train/adapt.ts";
-export type { LabelledFeatures } from "./train/samples.ts";
+export { DEFAULT_TRAINING, type TrainingOptions } from "./train/options.ts";
+export type { OpenRows } from "./train/rows.ts";
+export type { Sample } from "./train/samples.ts";

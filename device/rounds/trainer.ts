@@ -6,7 +6,7 @@ import {
   appraise,
   createPreprocessor,
   decodeAdapter,
-  type LabelledFeatures,
+  type Sample,
   loadModel,
   type Preprocessor,
 } from "../../runtime/index.ts";
@@ -86,7 +86,7 @@ async function judge(job: Of<"appraise">): Promise<Verdict> {
 
 /** A sample that went bad on the medium must not stop the others from being learnt. */
 async function features(files: Of<"train">["samples"], preprocessor: Preprocessor) {
-  const read: LabelledFeatures[] = [];
+  const read: Sample[] = [];
   const unreadable: Verdict["unreadable"] = [];
   for (const { path, label } of files) {
     try {

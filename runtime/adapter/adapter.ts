@@ -2,6 +2,7 @@ import { z } from "zod";
 import { LichenError } from "../errors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { type ModelPackage, sha256 } from "../package/package.ts";
+import { planSpecSchema } from "../plan/plan-spec.ts";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -39,6 +40,9 @@ const descriptionSchema = z.object({
   method: z.string().min(1),
   /** Layers that it changes. */
   targets: z.array(z.string()),
+  /** Which method trained what, with which settings; what `method` says by itself where absent. */
+  plan: planSpecSchema.optional(),
+  /** The model's, and behind them those that the adapter adds. */
   classes: z.array(z.string()).min(1),
   samplesPerClass: z.record(z.string(), z.int().nonnegative()),
   metrics: z.object({ before: metricsSchema, after: metricsSchema }),

@@ -48,7 +48,7 @@ export function prepareBase(model: Model): Base {
     });
   }
   const classes = sample.reduce<number>((product, dim) => product * (dim as number), 1);
-  return { graph, types, layers: findLayers(graph), input, output, logits: info(logits), activation, classes };
+  return { graph, types, layers: findLayers(graph, types), input, output, logits: info(logits), activation, classes };
 }
 
 function only(graph: Graph, what: "input" | "output"): ValueName {
@@ -65,7 +65,7 @@ function only(graph: Graph, what: "input" | "output"): ValueName {
  * The value before a Softmax or Sigmoid at the very end, also where its answer is quantized once more: losses take logits, whose
  * gradient is finite everywhere.
  */
-function beforeActivation(graph: Graph, output: ValueName): { logits: ValueName; activation: Activation } {
+export function beforeActivation(graph: Graph, output: ValueName): { logits: ValueName; activation: Activation } {
   const producers = new Map<ValueName, Node>(graph.nodes.flatMap((node) => node.outputs.map((value) => [value, node])));
   let last = producers.get(output);
   while (last && PASSING.has(last.opType)) last = producers.get(last.inputs[0]!);

@@ -18,7 +18,7 @@ export function layerGradients(
   type: (name: ValueName) => ValueType,
 ): LayerGradients {
   const { node } = layer;
-  const outputShape = type(node.outputs[0]!).shape;
+  const outputShape = layer.shape;
   const channelAxis = layer.outputAxis < 0 ? outputShape.length + layer.outputAxis : layer.outputAxis;
   const factor = change.scale;
   // y = f·(W·x) + b: what reaches the product comes through the factor.

@@ -1,6 +1,7 @@
 import { attribute } from "../onnx/attributes.ts";
-import type { Graph, Node, ValueName } from "../onnx/graph.ts";
+import type { Dim, Graph, Node, ValueName } from "../onnx/graph.ts";
 import type { Tensor } from "../onnx/tensor.ts";
+import type { ValueTypes } from "../shapes/infer.ts";
 import { constantOf, quantizedOperand } from "./quantized.ts";
 
 /** A constant operand of a layer: what a method may change. */
@@ -25,6 +26,8 @@ export interface Layer {
   input: Node | null;
   output: Node | null;
   outChannels: number;
+  /** Of its output, [N, …]. */
+  shape: readonly Dim[];
   /** Which axis of the weight, and which of the output, counts the output channels; the output's from the end where negative. */
   weightAxis: number;
   outputAxis: number;
@@ -76,8 +79,12 @@ const FORMS: Readonly<Record<string, Form>> = {
 export const isWeighted = ({ node }: Layer): boolean => WEIGHTED.has(node.opType);
 const WEIGHTED = new Set(["Conv", "Gemm", "MatMul"]);
 
+/** Whether it gives one number per channel and sample: what a classifier ends with. */
+export const isLinear = (layer: Layer): boolean =>
+  isWeighted(layer) && layer.shape.slice(1).every((dim) => dim === 1 || dim === layer.outChannels);
+
 /** All layers of a prepared graph, in topological order. */
-export function findLayers(graph: Graph): Layer[] {
+export function findLayers(graph: Graph, types: ValueTypes): Layer[] {
   const constants = constantsOf(graph);
   const users = usersOf(graph);
   return graph.nodes.flatMap((node) => {
@@ -101,6 +108,7 @@ export function findLayers(graph: Graph): Layer[] {
       input: input && !graph.initializers.has(input.inputs[0]!) ? input : null,
       output,
       outChannels: weight ? weight.dims[weightAxis]! : bias!.dims.reduce((product, dim) => product * dim, 1),
+      shape: types.get(node.outputs[0]!)!.shape,
       weightAxis,
       outputAxis: form.outputAxis,
     };

@@ -1,4 +1,4 @@
-import type { Layer } from "../integer/layers.ts";
+import { isLinear } from "../integer/layers.ts";
 import type { LayerMethod } from "./method.ts";
 import { noSettings } from "./settings.ts";
 import { wholeLayer, wholeLayerParameters } from "./weights.ts";
@@ -13,5 +13,3 @@ export const head: LayerMethod = {
   targets: (layers) => layers.filter(isLinear).slice(-1),
   parameters: (layer) => wholeLayerParameters(layer),
 };
-
-const isLinear = ({ node }: Layer): boolean => node.opType === "Gemm" || node.opType === "MatMul";

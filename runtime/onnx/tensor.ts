@@ -89,6 +89,14 @@ export function sliceRows(value: Tensor, begin: number, end: number): Tensor {
   return { type: value.type, dims: [end - begin, ...value.dims.slice(1)], data };
 }
 
+/** The rows at the given indices, in that order, as a copy. */
+export function gatherRows(value: Tensor, rows: readonly number[]): Tensor {
+  const width = elementCount(value.dims.slice(1));
+  const data = new ELEMENTS[value.type](rows.length * width) as ElementArray;
+  rows.forEach((row, at) => void data.set(value.data.subarray(row * width, (row + 1) * width) as never, at * width));
+  return { type: value.type, dims: [rows.length, ...value.dims.slice(1)], data };
+}
+
 /** Tensors one after another along the first axis. @throws BAD_ARGUMENT unless all are of one type and row shape. */
 export function concatRows(values: readonly Tensor[]): Tensor {
   const first = values[0];

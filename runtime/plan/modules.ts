@@ -28,7 +28,7 @@ export function addModules(base: Base, modules: readonly Module[]): Base {
     parameters.map(({ name, dims }) => ({ name: parameterName(site, name), type: "float32" as const, shape: dims })),
   );
   const types = inferTypes({ ...graph, inputs: [...graph.inputs, ...parameters] });
-  return { ...base, graph, types, layers: findLayers(graph) };
+  return { ...base, graph, types, layers: findLayers(graph, types) };
 }
 
 function addModule(graph: Graph, { site, method, settings }: Module): Graph {

@@ -7,7 +7,8 @@ import type { Node, ValueName } from "../onnx/graph.ts";
 import { elementCount, type Tensor, zeroTensor } from "../onnx/tensor.ts";
 import { addModules, networkOf } from "./modules.ts";
 import { type LayerPart, type Module, parameterName, type Target } from "./parts.ts";
-import { type ChoiceOptions, type ChosenLayer, choose, type PlanSpec, resolve } from "./spec.ts";
+import type { PlanSpec } from "./plan-spec.ts";
+import { type ChoiceOptions, type ChosenLayer, choose, resolve } from "./spec.ts";
 
 /** What will be trained, and from where on the network has to be run again for it. */
 export interface Plan {

@@ -1,21 +1,9 @@
-import { z } from "zod";
 import { LichenError } from "../errors.ts";
 import type { Layer } from "../integer/layers.ts";
 import { type Asked, findMethod, withSettings } from "../methods/index.ts";
 import type { LayerMethod, ModuleMethod, Network, Settings, Site } from "../methods/method.ts";
 import { matchTargets } from "./patterns.ts";
-
-/** What is trained where, in a form that fits into an adapter's description. */
-export const planSpecSchema = z.array(
-  z.object({
-    method: z.string(),
-    /** A layer, or a module's site. */
-    at: z.string(),
-    settings: z.record(z.string(), z.union([z.number(), z.string()])).default({}),
-  }),
-);
-
-export type PlanSpec = z.infer<typeof planSpecSchema>;
+import type { PlanSpec } from "./plan-spec.ts";
 
 export interface ChosenLayer {
   layer: Layer;

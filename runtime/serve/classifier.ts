@@ -1,10 +1,13 @@
 import type { Adapter } from "../adapter/adapter.ts";
+import { beforeActivation } from "../derive/base.ts";
 import { LichenError } from "../errors.ts";
 import { openSession } from "../execute/session.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import type { ModelPackage } from "../package/package.ts";
-import { argmax, softmax } from "../train/score.ts";
+import { classesOf } from "../train/samples.ts";
+import { argmax } from "../train/score.ts";
 import { servedModel } from "./merge.ts";
+import { OUTPUTS } from "./outputs.ts";
 
 export interface Classification {
   label: string;
@@ -34,20 +37,21 @@ export async function createClassifier(model: ModelPackage, options: ClassifierO
   const session = await openSession(await servedModel(model, options.adapter), { threads: options.threads ?? 1 });
   const input = model.model.graph.inputs[0]!.name;
   const output = model.model.graph.outputs[0]!.name;
-  const { labels } = model.card;
+  const { probabilities: probabilitiesOf } = OUTPUTS[beforeActivation(model.model.graph, output).activation];
+  const labels = classesOf(model, options.adapter);
   return {
     labels,
     adapter: options.adapter?.sha256 ?? null,
     async classify(features) {
-      const { [output]: logits } = await session.run({ [input]: features });
-      if (logits?.data.length !== labels.length) {
+      const { [output]: answer } = await session.run({ [input]: features });
+      if (answer?.data.length !== labels.length) {
         throw new LichenError("BAD_CARD", {
           at: model.path,
           found: `${labels.length} labels`,
-          wanted: `${logits?.data.length}`,
+          wanted: `${answer?.data.length}`,
         });
       }
-      const probabilities = Float32Array.from(softmax(logits.data as Float32Array));
+      const probabilities = probabilitiesOf(answer.data as Float32Array);
       const best = argmax(probabilities);
       return { label: labels[best]!, confidence: probabilities[best]!, probabilities };
     },

@@ -1,4 +1,5 @@
 import type { Adapter, Metrics, Score } from "../adapter/adapter.ts";
+import { beforeActivation } from "../derive/base.ts";
 import { LichenError } from "../errors.ts";
 import { openSession } from "../execute/session.ts";
 import { type GateDecision, type GatePolicy, gate } from "../gate/gate.ts";
@@ -8,14 +9,15 @@ import { sliceRows, type Tensor } from "../onnx/tensor.ts";
 import type { ModelPackage } from "../package/package.ts";
 import { cut } from "../passes/cut.ts";
 import { inferTypes } from "../shapes/infer.ts";
-import { classIndex, type LabelledFeatures, splitRehearsal } from "../train/samples.ts";
+import { classesOf, featuresOf, labelIndex, type Sample, splitRehearsal } from "../train/samples.ts";
 import { argmax, rows, score } from "../train/score.ts";
 import { servedModel } from "./merge.ts";
+import { OUTPUTS } from "./outputs.ts";
 
 export interface EvaluateOptions {
   model: ModelPackage;
   adapter?: Adapter;
-  samples: readonly LabelledFeatures[];
+  samples: readonly Sample[];
   threads?: number;
   /** A clock in milliseconds; without one `millisecondsPerSample` is 0. */
   clockMs?: () => number;
@@ -35,13 +37,14 @@ export interface Evaluation {
 /** How well the model that would be served classifies samples. @throws UNKNOWN_CLASS, TOO_FEW_SAMPLES, CANCELLED, ADAPTER_… */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { model, samples } = options;
-  const labels = samples.map((sample) => classIndex(model, sample.label));
+  const classes = classesOf(model, options.adapter);
+  const labels = samples.map((sample) => labelIndex(classes, sample));
   const served = await servedModel(model, options.adapter);
   const { logits, milliseconds } = await classifyAll(options, served);
   const total = score(logits, labels);
   if (!total) throw new LichenError("TOO_FEW_SAMPLES", { found: 0, wanted: "at least one" });
   const perClass: Evaluation["perClass"] = {};
-  model.card.labels.forEach((name, index) => {
+  classes.forEach((name, index) => {
     const members = labels.flatMap((label, at) => (label === index ? [at] : []));
     if (members.length === 0) return;
     const correct = members.filter((at) => argmax(logits[at]!) === index).length;
@@ -69,9 +72,12 @@ export async function appraise(
 async function measure(options: AppraiseOptions, adapter: Adapter | undefined): Promise<Metrics> {
   const { model, samples } = options;
   const served = await servedModel(model, adapter);
-  const labels = samples.map((sample) => classIndex(model, sample.label));
+  // Of classes that only the other adapter knows there is no score.
+  const classes = classesOf(model, options.candidate);
+  const labels = samples.map((sample) => labelIndex(classes, sample));
+  const names = classes.length > model.card.labels.length ? classes : undefined;
   return {
-    heldOut: score((await classifyAll(options, served)).logits, labels),
+    heldOut: score((await classifyAll(options, served)).logits, labels, names),
     rehearsal: await measureRehearsal(model, served, options.threads),
   };
 }
@@ -82,17 +88,21 @@ async function classifyAll(
 ): Promise<{ logits: Float32Array[]; milliseconds: number }> {
   const { model, samples, signal, clockMs = () => 0 } = options;
   const { inputs, outputs } = model.model.graph;
+  const { activation } = beforeActivation(model.model.graph, outputs[0]!.name);
   const logits: Float32Array[] = [];
   if (samples.length === 0) return { logits, milliseconds: 0 };
   const session = await openSession(served, { threads: options.threads ?? 1 });
   try {
-    const startedMs = clockMs();
-    for (const { features } of samples) {
+    let milliseconds = 0;
+    for (const sample of samples) {
       if (signal?.aborted) throw new LichenError("CANCELLED", { at: "evaluation" });
+      const features = await featuresOf(sample);
+      const startedMs = clockMs();
       const results = await session.run({ [inputs[0]!.name]: features });
-      logits.push(...rows(results[outputs[0]!.name]!));
+      milliseconds += clockMs() - startedMs;
+      logits.push(...rows(results[outputs[0]!.name]!).map(OUTPUTS[activation].logits));
     }
-    return { logits, milliseconds: clockMs() - startedMs };
+    return { logits, milliseconds };
   } finally {
     await session.close();
   }
@@ -104,13 +114,14 @@ async function measureRehearsal(model: ModelPackage, served: Uint8Array, threads
   if (!rehearsal) return null;
   const { graph } = decodeModel(served, model.path);
   const output = graph.outputs[0]!.name;
+  const { activation } = beforeActivation(graph, output);
   const session = await openSession(asModel(cut(graph, inferTypes(graph), [rehearsal.value], [output])), { threads });
   try {
     const { heldOut } = splitRehearsal(rehearsal);
     const logits: Float32Array[] = [];
     for (const at of heldOut) {
       const { [output]: row } = await session.run({ [rehearsal.value]: sliceRows(rehearsal.features, at, at + 1) });
-      logits.push(...rows(row as Tensor));
+      logits.push(...rows(row as Tensor).map(OUTPUTS[activation].logits));
     }
     return score(
       logits,

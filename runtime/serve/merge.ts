@@ -1,19 +1,20 @@
 import { type Adapter, assertAdapterFits } from "../adapter/adapter.ts";
-import { prepareBase } from "../derive/base.ts";
+import { type Base, prepareBase } from "../derive/base.ts";
 import { deriveDeploy } from "../derive/deploy.ts";
+import { growHead } from "../derive/grow.ts";
 import { LichenError } from "../errors.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import { CARD_KEY, type ModelPackage } from "../package/package.ts";
-import { makePlan } from "../plan/plan.ts";
+import { makePlan, type Plan, planOf } from "../plan/plan.ts";
 
 /**
- * A deployable int8 ONNX: the base with the adapter folded in, at the base's own speed.
+ * A deployable int8 ONNX: the base with the adapter folded in, at the base's own speed; modules that do not fold stand beside it.
  * @throws ADAPTER_WRONG_BASE, ADAPTER_CORRUPT when its parameters are not those of its method on this base
  */
 export async function merge(model: ModelPackage, adapter: Adapter): Promise<Uint8Array> {
   assertAdapterFits(adapter, model);
-  const base = prepareBase(model.model);
-  const plan = makePlan(base, adapter.description.method);
+  const added = adapter.description.classes.length - model.card.labels.length;
+  const plan = planOfAdapter(growHead(prepareBase(model.model), Math.max(0, added)), adapter);
   const parameters = Object.fromEntries(
     plan.parameters.map(({ name, dims }) => {
       const value = adapter.tensors.get(name);
@@ -31,10 +32,19 @@ export async function merge(model: ModelPackage, adapter: Adapter): Promise<Uint
   return encodeModel({ ...deployed, metadata: { ...deployed.metadata, ...provenance(model, adapter) } });
 }
 
+/** The plan that an adapter was trained by; one without it was trained by its method's own choice. */
+export function planOfAdapter(base: Base, { description: { plan, method } }: Adapter): Plan {
+  return plan ? planOf(base, plan, method) : makePlan(base, method);
+}
+
 /** A merged model is a file by itself: it says what it was made of, and how to feed it. */
 const provenance = (model: ModelPackage, adapter: Adapter): Record<string, string> => {
   const { rehearsal: _, ...card } = model.card;
-  return { [CARD_KEY]: JSON.stringify(card), "lichen.base": model.sha256, "lichen.adapter": adapter.sha256 };
+  return {
+    [CARD_KEY]: JSON.stringify({ ...card, labels: adapter.description.classes }),
+    "lichen.base": model.sha256,
+    "lichen.adapter": adapter.sha256,
+  };
 };
 
 /** What to serve: the model's own file, or it with an adapter. */

@@ -1,27 +1,26 @@
-import {
-  type Adapter,
-  type AdapterDescription,
-  assertAdapterFits,
-  type Metrics,
-  makeAdapter,
-} from "../adapter/adapter.ts";
+import { type Adapter, assertAdapterFits, type Metrics, makeAdapter } from "../adapter/adapter.ts";
+import { parametersUnder } from "../adapter/parameters.ts";
 import { prepareBase } from "../derive/base.ts";
-import { deriveEpoch } from "../derive/epoch.ts";
+import { deriveEpoch, EPOCH } from "../derive/epoch.ts";
 import { deriveEvaluation } from "../derive/evaluation.ts";
-import { LichenError } from "../errors.ts";
+import { growHead } from "../derive/grow.ts";
 import type { Tensors } from "../execute/session.ts";
 import { type GateDecision, type GatePolicy, gate } from "../gate/gate.ts";
-import type { OptimizerName } from "../optimizers/index.ts";
+import { concatRows, float32 } from "../onnx/tensor.ts";
 import type { ModelPackage } from "../package/package.ts";
-import { predictTrainingBytes } from "../plan/memory.ts";
-import { makePlan, type Plan, startParameters } from "../plan/plan.ts";
+import { type Plan, startParameters } from "../plan/plan.ts";
 import { seeded } from "../random/random.ts";
-import { cacheBytes } from "./cache.ts";
-import { cacheSamples } from "./caches.ts";
+import type { AugmentPolicy } from "../signal/augment/index.ts";
+import { choosePlan } from "./choose.ts";
+import { type Dataset, makeDataset } from "./dataset.ts";
+import { describeAdapter } from "./describe.ts";
 import { trainParameters } from "./fit.ts";
-import { assignSamples, type LabelledFeatures } from "./samples.ts";
-import { score } from "./score.ts";
-import { openEvaluator, openTrainer } from "./trainer.ts";
+import { imprinted } from "./imprint.ts";
+import { type Measure, measureWith } from "./measure.ts";
+import { type TrainingOptions, trainingOptions } from "./options.ts";
+import { type OpenRows, openRowCache } from "./rows.ts";
+import { makeTask, type Task, type TaskOptions } from "./task.ts";
+import { type Evaluator, openEvaluator, openTrainer } from "./trainer.ts";
 
 export interface Progress {
   phase: "cache" | "train";
@@ -32,48 +31,19 @@ export interface Progress {
   accuracy?: number;
 }
 
-/** What a training run may be told; everything has a default that suits a small board. */
-export interface TrainingOptions {
-  epochs: number;
-  batch: number;
-  learningRate: number;
-  optimizer: OptimizerName;
-  labelSmoothing: number;
-  gradientNorm: number;
-  /** Epochs without improvement on held-out samples after which training stops. */
-  patience: number;
-  /** Share of each class that is held out, where no held-out samples are given. */
-  holdOut: number;
-  /** Rehearsal samples for each local one. */
-  rehearsalMix: number;
-  seed: number;
-  threads: number;
-}
-
-export const DEFAULT_TRAINING: TrainingOptions = {
-  epochs: 15,
-  batch: 16,
-  learningRate: 0.003,
-  optimizer: "adam",
-  labelSmoothing: 0,
-  gradientNorm: 5,
-  patience: 8,
-  holdOut: 0.2,
-  rehearsalMix: 0.5,
-  seed: 1,
-  threads: 1,
-};
-
-export interface AdaptOptions extends Partial<TrainingOptions> {
+export interface AdaptOptions extends Partial<TrainingOptions>, TaskOptions {
   model: ModelPackage;
-  samples: readonly LabelledFeatures[];
-  /** `head`, `bias`, or several joined by `+`. */
+  /** One of the methods, or several joined by `+`, with settings behind colons: `head+lora:rank=8`. */
   method: string;
-  /** Held-out samples; without them a part of `samples` is held out. */
-  heldOut?: readonly LabelledFeatures[];
+  /** Patterns of the layers to adapt; without them the method chooses. */
+  targets?: readonly string[];
   /** The adapter being served now: training goes on from it and must beat it. */
   start?: Adapter;
   gate?: GatePolicy;
+  /** What augmented views disturb. */
+  augment?: AugmentPolicy;
+  /** Where cached activations are kept; memory, by default. */
+  openRows?: OpenRows;
   board?: string;
   createdAt?: string;
   contributors?: readonly string[];
@@ -111,58 +81,33 @@ export interface AdaptResult {
  * @throws UNKNOWN_CLASS, TOO_FEW_SAMPLES, UNKNOWN_METHOD, NOTHING_TO_TRAIN, NO_GRADIENT, ADAPTER_WRONG_BASE, DIVERGED, CANCELLED
  */
 export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
-  const training = checked({ ...DEFAULT_TRAINING, ...given(options) });
-  const { model, signal, clockMs = () => 0, residentBytes = () => 0 } = options;
+  const training = trainingOptions(options);
+  const { model, signal, start: incumbent } = options;
+  if (incumbent) assertAdapterFits(incumbent, model);
+  const lap = stopwatch(options.clockMs);
   const random = seeded(training.seed);
-  const lap = stopwatch(clockMs);
 
-  const base = prepareBase(model.model);
-  const plan = makePlan(base, options.method);
-  const start = options.start ? parametersOf(options.start, plan, model) : startParameters(plan);
-  const local = assignSamples(model, options.samples, options.heldOut, training.holdOut, random);
-  const epochGraph = await deriveEpoch(plan, training);
-  const evaluationGraph = await deriveEvaluation(plan);
+  const known = incumbent?.description.classes;
+  const task = makeTask(model, { ...options, known }, training.holdOut, random);
+  const base = growHead(prepareBase(model.model), task.newClasses);
+  const plan = await choosePlan(base, model, task, options);
   const derive = lap();
 
-  const caches = await cacheSamples(plan, local, { ...options, threads: training.threads });
-  const cache = lap();
-
-  const residentBefore = residentBytes();
-  let residentPeak = residentBefore;
-  const evaluator = await openEvaluator(evaluationGraph, plan, base.logits.name, training.threads);
-  const trainer = await openTrainer(epochGraph, plan, {
-    ...training,
-    cache: caches.train.cache,
-    labels: caches.train.labels,
-  });
+  const cache = await openRowCache(plan, model, { openRows: options.openRows, threads: training.threads, signal });
   try {
-    const fitted = await trainParameters(trainer, {
-      ...training,
-      start,
-      random,
-      signal,
-      batches: { ...caches.batches, mix: training.rehearsalMix, batch: training.batch },
-      score: async (parameters) => ({
-        heldOut: score(await evaluator.logits(caches.heldOut.cache, parameters), caches.heldOut.labels),
-        rehearsal: score(await evaluator.logits(caches.rehearsal.cache, parameters), caches.rehearsal.labels),
-      }),
-      onEpoch(done, loss, { heldOut }) {
-        residentPeak = Math.max(residentPeak, residentBytes());
-        options.onProgress?.({
-          phase: "train",
-          done,
-          total: training.epochs,
-          loss,
-          ...(heldOut && { accuracy: heldOut.accuracy }),
-        });
-      },
+    const dataset = await makeDataset(plan, model, task, cache, {
+      training,
+      augment: options.augment,
+      onProgress: (done, total) => options.onProgress?.({ phase: "cache", done, total }),
     });
-    const train = lap();
-    const metrics = { before: fitted.before, after: fitted.metrics };
+    const cached = lap();
+    const trained = await train({ ...options, training, plan, task, dataset, random });
+    const metrics = { before: trained.before, after: trained.metrics };
     const adapter = makeAdapter(
-      describe(options, plan, metrics),
-      new Map(plan.parameters.map(({ name }) => [name, fitted.parameters[name]!])),
+      describeAdapter(options, plan, task, metrics),
+      new Map(plan.parameters.map(({ name }) => [name, trained.parameters[name]!])),
     );
+    const seconds = { derive, cache: cached, train: lap() };
     return {
       adapter,
       decision: gate(metrics.before, metrics.after, "local", options.gate),
@@ -171,103 +116,107 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
         trainableParameters: plan.trainableParameters,
         adapterBytes: adapter.bytes.length,
         frontier: plan.frontier,
-        before: { accuracy: metrics.before.heldOut?.accuracy ?? null, ...metrics.before },
-        after: { accuracy: metrics.after.heldOut?.accuracy ?? null, ...metrics.after },
-        epochs: fitted.epochs,
-        bestEpoch: fitted.bestEpoch,
-        learningRate: fitted.learningRate,
-        seconds: { derive, cache, train, total: derive + cache + train },
-        trainingStateBytes: {
-          predicted: predictTrainingBytes(base, plan, training, cacheBytes(caches.train.cache)),
-          measured: residentPeak - residentBefore,
-        },
+        before: withAccuracy(metrics.before),
+        after: withAccuracy(metrics.after),
+        epochs: trained.epochs,
+        bestEpoch: trained.bestEpoch,
+        learningRate: trained.learningRate,
+        seconds: { ...seconds, total: seconds.derive + seconds.cache + seconds.train },
+        trainingStateBytes: trained.stateBytes,
       },
     };
   } finally {
-    await trainer.close();
+    await cache.close();
+  }
+}
+
+interface Run extends AdaptOptions {
+  training: TrainingOptions;
+  plan: Plan;
+  task: Task;
+  dataset: Dataset;
+  random: ReturnType<typeof seeded>;
+}
+
+async function train(run: Run) {
+  const { plan, task, dataset, training, model } = run;
+  const evaluator = await openEvaluator(await deriveEvaluation(plan), plan, training.threads);
+  try {
+    const measure = await measureWith(evaluator, model, task, dataset);
+    const side = { ...dataset.train.side, ...(await teacher(run, evaluator)) };
+    const start = await startOf(run);
+    const trainer = await openTrainer(await deriveEpoch(plan, { ...training, terms: dataset.terms }), plan, {
+      ...training,
+      set: { rows: dataset.train.rows, side },
+    });
+    try {
+      const fitted = await trainParameters(trainer, {
+        epochs: training.epochs,
+        learningRate: training.learningRate === "auto" ? 0.003 : training.learningRate,
+        schedule: training.schedule,
+        patience: training.patience,
+        batches: { ...dataset.batches, mix: training.rehearsalMix, batch: training.batch },
+        start,
+        random: run.random,
+        ...(task.loss === "cross-entropy" && { chance: Math.log(task.classes.length) }),
+        signal: run.signal,
+        score: measure,
+        onEpoch: (done, loss, { heldOut }) =>
+          run.onProgress?.({
+            phase: "train",
+            done,
+            total: training.epochs,
+            loss,
+            ...(heldOut && { accuracy: heldOut.accuracy }),
+          }),
+      });
+      return {
+        ...fitted,
+        before: await beforeOf(run, measure, fitted.before),
+        stateBytes: { predicted: 0, measured: 0 },
+      };
+    } finally {
+      await trainer.close();
+    }
+  } finally {
     await evaluator.close();
   }
 }
 
-/** The options that were given, so that an explicit `undefined` does not hide a default. */
-const given = (options: AdaptOptions): Partial<TrainingOptions> =>
-  Object.fromEntries(
-    Object.keys(DEFAULT_TRAINING)
-      .map((key) => [key, options[key as keyof TrainingOptions]] as const)
-      .filter(([, value]) => value !== undefined),
-  );
-
-/** @throws BAD_ARGUMENT for a number that no training could use */
-function checked(training: TrainingOptions): TrainingOptions {
-  const problem = (Object.keys(LIMITS) as (keyof typeof LIMITS)[]).find((key) => !LIMITS[key].holds(training[key]));
-  if (problem === undefined) return training;
-  throw new LichenError("BAD_ARGUMENT", { at: problem, found: training[problem], wanted: LIMITS[problem].wanted });
+/** Where training starts: at the adapter that serves now, or at the base; new classes at the means of their samples. */
+async function startOf({ plan, task, start: incumbent, training, model }: Run): Promise<Tensors> {
+  const from = incumbent ? parametersUnder(incumbent, plan) : startParameters(plan);
+  const known = incumbent?.description.classes.length ?? model.card.labels.length;
+  return known < task.classes.length ? imprinted(plan, task, from, known, training.threads) : from;
 }
 
-const count = { wanted: "a whole number from 1", holds: (value: number) => Number.isInteger(value) && value >= 1 };
-const positive = { wanted: "a positive number", holds: (value: number) => Number.isFinite(value) && value > 0 };
-const share = { wanted: "a number from 0 to below 1", holds: (value: number) => value >= 0 && value < 1 };
+/** What serves now has no answer for classes that come only with this adapter. */
+async function beforeOf(
+  { plan, task, start: incumbent, model }: Run,
+  measure: Measure,
+  measured: Metrics,
+): Promise<Metrics> {
+  const known = incumbent?.description.classes.length ?? model.card.labels.length;
+  if (known === task.classes.length) return measured;
+  return measure(incumbent ? parametersUnder(incumbent, plan) : startParameters(plan), known);
+}
 
-const LIMITS = {
-  epochs: count,
-  batch: count,
-  patience: count,
-  threads: count,
-  learningRate: positive,
-  gradientNorm: positive,
-  labelSmoothing: share,
-  holdOut: share,
-  rehearsalMix: { wanted: "a number from 0", holds: (value: number) => Number.isFinite(value) && value >= 0 },
-  seed: { wanted: "a whole number from 0", holds: (value: number) => Number.isInteger(value) && value >= 0 },
-} satisfies Partial<Record<keyof TrainingOptions, { wanted: string; holds(value: number): boolean }>>;
+/** The base's own logits on every training sample, where a loss asks for them. */
+async function teacher({ plan, dataset }: Run, evaluator: Evaluator): Promise<Tensors> {
+  const classes = dataset.terms.find(({ loss }) => loss === "distillation")?.teacherClasses;
+  if (classes === undefined) return {};
+  const logits = await evaluator.logits(dataset.train.rows, startParameters(plan));
+  return { [EPOCH.teacher]: concatRows(logits.map((row) => float32([1, classes], row.subarray(0, classes)))) };
+}
+
+const withAccuracy = (metrics: Metrics) => ({ accuracy: metrics.heldOut?.accuracy ?? null, ...metrics });
 
 /** Seconds since the last call. */
-function stopwatch(clockMs: () => number): () => number {
+function stopwatch(clockMs: () => number = () => 0): () => number {
   let lastMs = clockMs();
   return () => {
     const sinceMs = lastMs;
     lastMs = clockMs();
     return (lastMs - sinceMs) / 1000;
-  };
-}
-
-/**
- * An adapter's parameters under this plan. What the plan trains and the adapter lacks starts from zero; what the adapter has and the
- * plan would drop is refused, since the base would silently come back there.
- */
-function parametersOf(adapter: Adapter, plan: Plan, model: ModelPackage): Tensors {
-  assertAdapterFits(adapter, model);
-  const known = new Map(plan.parameters.map(({ name, dims }) => [name, dims.join()]));
-  for (const [name, { dims }] of adapter.tensors) {
-    if (known.get(name) !== dims.join()) {
-      throw new LichenError("BAD_ARGUMENT", {
-        at: `adapter ${adapter.sha256.slice(0, 12)}: ${name}`,
-        found: `[${dims}] of ${adapter.description.method}`,
-        wanted: `parameters of ${plan.method}`,
-        todo: "train with the adapter's own method, or start from the base",
-      });
-    }
-  }
-  return { ...startParameters(plan), ...Object.fromEntries(adapter.tensors) };
-}
-
-function describe(options: AdaptOptions, plan: Plan, metrics: AdapterDescription["metrics"]): AdapterDescription {
-  const { card, sha256 } = options.model;
-  const samplesPerClass: Record<string, number> = {};
-  for (const { label } of options.samples) samplesPerClass[label] = (samplesPerClass[label] ?? 0) + 1;
-  return {
-    format: 1,
-    base: { id: card.id, version: card.version, sha256 },
-    method: plan.method,
-    targets: [...new Set(plan.targets.map((target) => target.layer.name))],
-    classes: card.labels,
-    samplesPerClass,
-    metrics,
-    lineage: {
-      parents: options.start ? [options.start.sha256] : [],
-      contributors: [...(options.contributors ?? (options.board ? [options.board] : []))],
-    },
-    createdAt: options.createdAt ?? null,
-    board: options.board ?? null,
   };
 }

@@ -1,47 +1,47 @@
 import { LichenError } from "../errors.ts";
-import type { Tensor } from "../onnx/tensor.ts";
-import type { ModelPackage, Rehearsal } from "../package/package.ts";
+import { bytesOf, type Tensor } from "../onnx/tensor.ts";
+import { type ModelPackage, type Rehearsal, sha256 } from "../package/package.ts";
 import type { Random } from "../random/random.ts";
-import { splitByClass } from "./split.ts";
 
-export interface LabelledFeatures {
-  /** [1, …], float32, as the model's preprocessing makes them. */
-  features: Tensor;
-  label: string;
+/** A recording, as a model's preprocessing makes it, and what is known of it. */
+export interface Sample {
+  /** Its class; several where a model's outputs are independent of each other; null where nobody has said. */
+  label: string | readonly string[] | null;
+  /** [1, …], float32; a function is called when the features are needed, so that a data set may exceed memory. */
+  features: Tensor | (() => Promise<Tensor>);
+  /** Features of the same recording as it might have been, one for each source of randomness. */
+  views?: (randoms: readonly Random[]) => Promise<readonly Tensor[]>;
+  /** sha256 of the file; that of the features where absent. */
+  id?: string;
 }
 
-/** Samples with their class numbers, and which of them train and which are held out. */
-export interface LocalSamples {
-  features: readonly Tensor[];
-  labels: readonly number[];
-  train: readonly number[];
-  heldOut: readonly number[];
-}
+export const featuresOf = async ({ features }: Sample): Promise<Tensor> =>
+  typeof features === "function" ? features() : features;
 
-/** @throws TOO_FEW_SAMPLES, UNKNOWN_CLASS */
-export function assignSamples(
-  model: ModelPackage,
-  samples: readonly LabelledFeatures[],
-  heldOut: readonly LabelledFeatures[] | undefined,
-  share: number,
-  random: Random,
-): LocalSamples {
-  const all = [...samples, ...(heldOut ?? [])];
-  const labels = all.map((sample) => classIndex(model, sample.label));
-  const split = heldOut
-    ? { train: [...samples.keys()], heldOut: heldOut.map((_, at) => samples.length + at) }
-    : splitByClass(labels, share, random);
-  if (split.train.length === 0)
-    throw new LichenError("TOO_FEW_SAMPLES", { found: samples.length, wanted: "at least one to train on" });
-  return { features: all.map((sample) => sample.features), labels, ...split };
-}
+export const sampleId = async (sample: Sample): Promise<string> =>
+  sample.id ?? sha256(bytesOf(await featuresOf(sample)));
 
 /** @throws UNKNOWN_CLASS */
-export function classIndex({ card }: ModelPackage, label: string): number {
-  const index = card.labels.indexOf(label);
-  if (index < 0) throw new LichenError("UNKNOWN_CLASS", { found: label, wanted: card.labels.join(", ") });
+export function classIndex(classes: readonly string[], label: string): number {
+  const index = classes.indexOf(label);
+  if (index < 0) throw new LichenError("UNKNOWN_CLASS", { found: label, wanted: classes.join(", ") });
   return index;
 }
+
+/** The one class of a sample. @throws UNKNOWN_CLASS, BAD_ARGUMENT when it has none, or several */
+export function labelIndex(classes: readonly string[], { label }: Sample): number {
+  if (typeof label === "string") return classIndex(classes, label);
+  throw new LichenError("BAD_ARGUMENT", {
+    at: "a sample's label",
+    found: label === null ? "none" : label.join(", "),
+    wanted: "one class",
+  });
+}
+
+/** The classes of a model, and behind them those that an adapter has added. */
+export const classesOf = (model: ModelPackage, adapter?: { description: { classes: readonly string[] } }): string[] => [
+  ...(adapter?.description.classes ?? model.card.labels),
+];
 
 /** Of each class every other example trains along, and the rest only measures what is forgotten. */
 export function splitRehearsal(rehearsal: Rehearsal): { train: number[]; heldOut: number[] } {

@@ -17,9 +17,8 @@ export function argmax(values: ArrayLike<number>): number {
   return best;
 }
 
-/** @param logits [N, classes] */
-export function rows(logits: Tensor): Float32Array[] {
-  const width = logits.dims.at(-1)!;
+/** What each sample got. @param logits [N, …] */
+export function rows(logits: Tensor, width = logits.dims.at(-1)!): Float32Array[] {
   const data = logits.data as Float32Array;
   return Array.from({ length: data.length / width }, (_, row) => data.subarray(row * width, (row + 1) * width));
 }

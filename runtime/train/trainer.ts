@@ -1,13 +1,13 @@
 import { carriedValues, EPOCH } from "../derive/epoch.ts";
 import { LichenError } from "../errors.ts";
-import { openSession, type Session, type Tensors } from "../execute/session.ts";
+import { openSession, type Tensors } from "../execute/session.ts";
 import type { Model } from "../onnx/graph.ts";
-import { scalar, sliceRows, type Tensor, tensor, zeroTensor } from "../onnx/tensor.ts";
+import { gatherRows, scalar, type Tensor, zeroTensor } from "../onnx/tensor.ts";
 import type { OptimizerName } from "../optimizers/index.ts";
 import type { Plan } from "../plan/plan.ts";
-import type { EpochOrder } from "./batches.ts";
-import type { Cache } from "./cache.ts";
-import { rows } from "./score.ts";
+import type { EpochChunk } from "./batches.ts";
+import type { CachedRows } from "./rows.ts";
+import { rows as rowsOf } from "./score.ts";
 
 /** Parameters and optimizer state between two epochs. */
 export interface TrainingState {
@@ -24,29 +24,46 @@ export interface EpochResult {
 /** The derived epoch graph at work. */
 export interface Trainer {
   start(parameters: Tensors): TrainingState;
-  epoch(state: TrainingState, order: EpochOrder, learningRates: Tensor): Promise<EpochResult>;
+  epoch(state: TrainingState, chunk: EpochChunk, learningRates: Tensor): Promise<EpochResult>;
   close(): Promise<void>;
+}
+
+/** All that the epoch graph reads of the samples. */
+export interface TrainingSet {
+  rows: CachedRows;
+  /** What the losses compare with, by the names of the graph's inputs; each [S, …]. */
+  side: Tensors;
 }
 
 export async function openTrainer(
   model: Model,
   plan: Plan,
-  options: { optimizer: OptimizerName; threads: number; cache: Cache; labels: readonly number[] },
+  options: { optimizer: OptimizerName; threads: number; set: TrainingSet },
 ): Promise<Trainer> {
   const session = await openSession(model, { threads: options.threads });
   const carried = carriedValues(plan, options.optimizer);
-  const constant = {
-    ...Object.fromEntries(Object.entries(options.cache).map(([name, value]) => [EPOCH.cache(name), value])),
-    [EPOCH.labels]: tensor("int64", [options.labels.length], BigInt64Array.from(options.labels, BigInt)),
+  const { rows, side } = options.set;
+  let whole: Tensors | undefined;
+  const inputs = async (chosen: readonly number[] | null): Promise<Tensors> => {
+    if (!chosen && whole) return whole;
+    const cache = Object.entries(await rows.load(chosen ?? undefined));
+    const found = {
+      ...Object.fromEntries(cache.map(([name, value]) => [EPOCH.cache(name), value])),
+      ...(chosen
+        ? Object.fromEntries(Object.entries(side).map(([name, value]) => [name, gatherRows(value, chosen)]))
+        : side),
+    };
+    if (!chosen) whole = found;
+    return found;
   };
   return {
     start: (parameters) => ({
       values: Object.fromEntries(carried.map(({ name, dims }) => [name, parameters[name] ?? zeroTensor(dims)])),
       steps: 0,
     }),
-    async epoch(state, { order, shares, steps }, learningRates) {
+    async epoch(state, { order, shares, steps, rows: chosen }, learningRates) {
       const results = await session.run({
-        ...constant,
+        ...(await inputs(chosen)),
         ...Object.fromEntries(carried.map(({ name }) => [EPOCH.start(name), state.values[name]!])),
         [EPOCH.order]: order,
         [EPOCH.shares]: shares,
@@ -68,28 +85,25 @@ export async function openTrainer(
 
 /** The derived evaluation graph over a cache. */
 export interface Evaluator {
-  /** Logits of every cached sample, each [classes]. */
-  logits(cache: Cache, parameters: Tensors): Promise<Float32Array[]>;
+  /** Logits of cached samples, each [classes]. */
+  logits(rows: CachedRows, parameters: Tensors): Promise<Float32Array[]>;
   close(): Promise<void>;
 }
 
 const EVALUATION_BATCH = 64;
 
-export async function openEvaluator(model: Model, plan: Plan, output: string, threads: number): Promise<Evaluator> {
-  const session: Session = await openSession(model, { threads });
+export async function openEvaluator(model: Model, plan: Plan, threads: number): Promise<Evaluator> {
+  const session = await openSession(model, { threads });
   return {
-    async logits(cache, parameters) {
+    async logits(rows, parameters) {
       const theta = Object.fromEntries(plan.parameters.map(({ name }) => [name, parameters[name]!]));
-      const count = Object.values(cache)[0]?.dims[0] ?? 0;
       const found: Float32Array[] = [];
-      for (let begin = 0; begin < count; begin += EVALUATION_BATCH) {
-        const end = Math.min(begin + EVALUATION_BATCH, count);
-        const batch = Object.fromEntries(
-          Object.entries(cache).map(([name, value]) => [name, sliceRows(value, begin, end)]),
-        );
-        const { [output]: logits } = await session.run({ ...batch, ...theta });
-        if (!logits) throw new LichenError("BAD_ARGUMENT", { at: `output ${output}`, found: "nothing" });
-        found.push(...rows(logits));
+      for (let begin = 0; begin < rows.count; begin += EVALUATION_BATCH) {
+        const length = Math.min(EVALUATION_BATCH, rows.count - begin);
+        const batch = await rows.load(Array.from({ length }, (_, at) => begin + at));
+        const { [plan.base.logits.name]: logits } = await session.run({ ...batch, ...theta });
+        if (!logits) throw new LichenError("BAD_ARGUMENT", { at: `output ${plan.base.logits.name}`, found: "nothing" });
+        found.push(...rowsOf(logits, plan.base.classes));
       }
       return found;
     },

@@ -4,7 +4,6 @@ import type { Model, ValueName } from "../../runtime/onnx/graph.ts";
 import { elementCount, float32, type Tensor, tensor } from "../../runtime/onnx/tensor.ts";
 import { type ModelPackage, sha256 } from "../../runtime/package/package.ts";
 import { seeded } from "../../runtime/random/random.ts";
-import type { LabelledFeatures } from "../../runtime/train/samples.ts";
 
 export { seeded as random };
 
@@ -127,7 +126,7 @@ export function toyPackage(options: ToyOptions = {}): ModelPackage {
 }
 
 /** Samples of the toy's four classes: each class a pattern of its own, blurred by noise. */
-export function toySamples(count: number, seed: number): LabelledFeatures[] {
+export function toySamples(count: number, seed: number): { label: string; features: Tensor }[] {
   const patterns = seeded(99);
   const prototypes = ["a", "b", "c", "d"].map((label) => ({
     label,

@@ -69,7 +69,8 @@ describe("the plan", () => {
 });
 
 describe("the epoch graph", () => {
-  const options = { optimizer: "adam", labelSmoothing: 0.1, gradientNorm: 5 } as const;
+  const terms = [{ loss: "cross-entropy", weight: 1 }] as const;
+  const options = { optimizer: "adam", terms, gradientNorm: 5 } as const;
 
   it("holds standard operators only, runs forward in integers, and backpropagates no further than the frontier", async () => {
     const { graph } = await deriveEpoch(makePlan(base, "head"), options);

@@ -1,15 +1,15 @@
-import type { Metrics } from "../../../runtime/adapter/adapter.ts";
 import { prepareBase } from "../../../runtime/derive/base.ts";
 import { deriveEpoch } from "../../../runtime/derive/epoch.ts";
 import { deriveEvaluation } from "../../../runtime/derive/evaluation.ts";
-import type { Tensors } from "../../../runtime/execute/session.ts";
 import type { OptimizerName } from "../../../runtime/optimizers/index.ts";
 import { makePlan, startParameters } from "../../../runtime/plan/plan.ts";
 import { seeded } from "../../../runtime/random/random.ts";
-import { cacheSamples } from "../../../runtime/train/caches.ts";
+import { makeDataset } from "../../../runtime/train/dataset.ts";
 import type { FitOptions } from "../../../runtime/train/fit.ts";
-import { assignSamples } from "../../../runtime/train/samples.ts";
-import { score } from "../../../runtime/train/score.ts";
+import { measureWith } from "../../../runtime/train/measure.ts";
+import { trainingOptions } from "../../../runtime/train/options.ts";
+import { openRowCache } from "../../../runtime/train/rows.ts";
+import { makeTask } from "../../../runtime/train/task.ts";
 import { openEvaluator, openTrainer } from "../../../runtime/train/trainer.ts";
 import { TOY, toyPackage, toySamples } from "../toy.ts";
 
@@ -18,30 +18,28 @@ export async function openToyRun(options: { method?: string; optimizer?: Optimiz
   const { method = "head+bias", optimizer = "adam", samples = 48 } = options;
   const model = toyPackage();
   const plan = makePlan(prepareBase(model.model), method);
-  const local = assignSamples(model, toySamples(samples, 1), toySamples(80, 2), 0, seeded(1));
-  const caches = await cacheSamples(plan, local, { model, threads: 1 });
-  const { base } = plan;
-  const trainer = await openTrainer(await deriveEpoch(plan, { optimizer, labelSmoothing: 0, gradientNorm: 5 }), plan, {
+  const task = makeTask(model, { samples: toySamples(samples, 1), heldOut: toySamples(80, 2) }, 0, seeded(1));
+  const training = trainingOptions({ optimizer, balance: "off" });
+  const cache = await openRowCache(plan, model, { threads: 1 });
+  const dataset = await makeDataset(plan, model, task, cache, { training });
+  const trainer = await openTrainer(await deriveEpoch(plan, { ...training, terms: dataset.terms }), plan, {
     optimizer,
     threads: 1,
-    ...caches.train,
+    set: dataset.train,
   });
-  const evaluator = await openEvaluator(await deriveEvaluation(plan), plan, base.logits.name, 1);
+  const evaluator = await openEvaluator(await deriveEvaluation(plan), plan, 1);
   const fit: Pick<FitOptions, "batches" | "start" | "chance" | "score" | "onEpoch" | "signal"> = {
-    batches: { ...caches.batches, mix: 0.5, batch: 8 },
+    batches: { ...dataset.batches, mix: 0.5, batch: 8 },
     start: startParameters(plan),
     chance: Math.log(TOY.classes),
-    score: async (parameters: Tensors): Promise<Metrics> => ({
-      heldOut: score(await evaluator.logits(caches.heldOut.cache, parameters), caches.heldOut.labels),
-      rehearsal: null,
-    }),
+    score: await measureWith(evaluator, model, task, dataset),
     onEpoch: () => {},
     signal: undefined,
   };
   return {
     trainer,
     fit,
-    rows: caches.train.labels.length,
+    rows: dataset.train.rows.count,
     async close() {
       await trainer.close();
       await evaluator.close();

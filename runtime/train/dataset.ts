@@ -1,0 +1,206 @@
+import { rowKey, viewRandom } from "../cache/index.ts";
+import { EPOCH, type LossTerm } from "../derive/epoch.ts";
+import { LichenError } from "../errors.ts";
+import type { Tensors } from "../execute/session.ts";
+import { bytesOf, concatRows, float32, sliceRows, tensor } from "../onnx/tensor.ts";
+import { type ModelPackage, type Rehearsal, sha256 } from "../package/package.ts";
+import type { Plan } from "../plan/plan.ts";
+import { AUGMENT_POLICY, type AugmentPolicy } from "../signal/augment/index.ts";
+import { type BatchOptions, viewRows } from "./batches.ts";
+import type { TrainingOptions } from "./options.ts";
+import { type CachedRows, joined, type RowCache, type RowSource, resident } from "./rows.ts";
+import { featuresOf, type Sample, sampleId, splitRehearsal } from "./samples.ts";
+import type { Task } from "./task.ts";
+import type { TrainingSet } from "./trainer.ts";
+
+/** Everything that training and judging read, cached at the frontier. */
+export interface Dataset {
+  train: TrainingSet;
+  terms: readonly LossTerm[];
+  batches: Omit<BatchOptions, "mix" | "batch">;
+  heldOut: CachedRows;
+  /** Of the rehearsal pack, what only measures forgetting. */
+  rehearsal: { rows: CachedRows; labels: readonly number[] };
+}
+
+export interface DatasetOptions {
+  training: TrainingOptions;
+  augment?: AugmentPolicy | undefined;
+  onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** What a row of the training set is. */
+interface Role {
+  sample: number | null;
+  label: number | null;
+  rehearsed: boolean;
+}
+
+/** Runs the prefix over all samples and the rehearsal pack, and deals the results out. @throws CANCELLED, REHEARSAL_CORRUPT */
+export async function makeDataset(
+  plan: Plan,
+  model: ModelPackage,
+  task: Task,
+  cache: RowCache,
+  options: DatasetOptions,
+): Promise<Dataset> {
+  const { training, onProgress = () => {} } = options;
+  const total = task.train.length + task.heldOut.length;
+  const from = plan.base.input.name;
+  const views = task.train.every((at) => task.samples[at]!.views) ? training.views : 0;
+  const sources = (indices: readonly number[], count: number) =>
+    Promise.all(indices.map((at) => sampleSource(task.samples[at]!, count, training.seed, options.augment)));
+  const local = await cache.add(await sources(task.train, views), from, (done) => onProgress(done, total));
+  const heldOut = await cache.add(await sources(task.heldOut, 0), from, (done) =>
+    onProgress(task.train.length + done, total),
+  );
+  const pack = model.rehearsal && task.loss !== "reconstruction" ? await cachePack(cache, model.rehearsal) : null;
+
+  const roles: Role[] = [
+    ...task.train.flatMap((sample) => {
+      const role = { sample, label: task.labels[sample]![0] ?? null, rehearsed: false };
+      return Array<Role>(views + 1).fill(role);
+    }),
+    ...(pack?.train.labels ?? []).map((label) => ({ sample: null, label, rehearsed: true })),
+  ];
+  const rows = pack ? joined(local, pack.train.rows) : local;
+  const terms = lossTerms(model, task, roles, training);
+  const rowsOf = viewRows(task.train.length, views + 1);
+  const labels = task.train.map((at) => task.labels[at]![0]);
+  const balance = training.balance === "on" && labels.every((label) => label !== undefined) ? labels : undefined;
+  return {
+    train: { rows: await heldInMemory(rows, training), side: await sideOf(plan, model, task, roles, terms) },
+    terms,
+    batches: {
+      local: rowsOf.map(([first]) => first!),
+      rehearsal: (pack?.train.labels ?? []).map((_, at) => local.count + at),
+      ...(balance && { balance: balance as number[] }),
+      ...(views > 0 && { views: rowsOf }),
+    },
+    heldOut: await heldInMemory(heldOut, training),
+    rehearsal: pack ? pack.heldOut : { rows: NO_ROWS, labels: [] },
+  };
+}
+
+const NO_ROWS: CachedRows = { count: 0, rowBytes: 0, load: async () => ({}) };
+
+/** Whether all of it may stay in memory is the caller's limit. */
+const heldInMemory = (rows: CachedRows, { cacheMemoryBytes }: TrainingOptions): CachedRows | Promise<CachedRows> =>
+  rows.count * rows.rowBytes <= cacheMemoryBytes ? resident(rows) : rows;
+
+async function sampleSource(sample: Sample, views: number, seed: number, policy = AUGMENT_POLICY): Promise<RowSource> {
+  const id = await sampleId(sample);
+  const keys = Array.from({ length: views + 1 }, (_, at) =>
+    rowKey({ sample: id, view: at === 0 ? undefined : { number: at, seed, policy } }),
+  );
+  return {
+    keys,
+    async load(missing) {
+      const augmented = missing.filter((at) => at > 0);
+      const made = augmented.length > 0 ? await sample.views!(augmented.map((at) => viewRandom(keys[at]!))) : [];
+      return [...(missing.includes(0) ? [await featuresOf(sample)] : []), ...made];
+    },
+  };
+}
+
+/** Of each class every other example trains along; the rest only measures what is forgotten. @throws REHEARSAL_CORRUPT */
+async function cachePack(cache: RowCache, rehearsal: Rehearsal) {
+  const split = splitRehearsal(rehearsal);
+  const part = async (indices: readonly number[]) => {
+    const sources = indices.map((at) => {
+      const row = sliceRows(rehearsal.features, at, at + 1);
+      const keys = [rowKey({ sample: sha256(bytesOf(row)) })];
+      return { keys, load: async () => [row] };
+    });
+    const rows = await cache.add(sources, rehearsal.value).catch((cause: unknown) => {
+      if (!(cause instanceof LichenError) || cause.code !== "BAD_ARGUMENT") throw cause;
+      throw new LichenError("REHEARSAL_CORRUPT", {
+        at: `value ${rehearsal.value}`,
+        wanted: "a value at or before the frontier",
+        cause,
+      });
+    });
+    return { rows: await resident(rows), labels: indices.map((at) => rehearsal.labels[at]!) };
+  };
+  return { train: await part(split.train), heldOut: await part(split.heldOut) };
+}
+
+/** Which losses there are, and on whom. */
+function lossTerms({ card }: ModelPackage, task: Task, roles: readonly Role[], training: TrainingOptions): LossTerm[] {
+  const { labelSmoothing } = training;
+  const old = card.labels.length;
+  const some = (condition: (role: Role) => boolean) => roles.some(condition);
+  const weight = training.distillation === "auto" ? (task.newClasses > 0 ? 1 : 0) : training.distillation;
+  const distillation: LossTerm = {
+    loss: "distillation",
+    weight,
+    partial: true,
+    teacherClasses: old,
+    options: { temperature: 2 },
+  };
+  switch (task.loss) {
+    case "bce":
+    case "reconstruction":
+      return [{ loss: task.loss, weight: 1 }];
+    case "cross-entropy":
+    case "entropy": {
+      const unlabelled = some((role) => role.label === null);
+      const labelled = some((role) => role.label !== null);
+      const entropy = task.loss === "entropy" ? 1 : training.entropy;
+      return [
+        ...(labelled
+          ? [{ loss: "cross-entropy" as const, weight: 1, partial: unlabelled, options: { labelSmoothing } }]
+          : []),
+        ...(unlabelled && entropy > 0 ? [{ loss: "entropy" as const, weight: entropy, partial: labelled }] : []),
+        ...(weight > 0 && some((role) => isDistilled(role, old)) ? [distillation] : []),
+      ];
+    }
+  }
+}
+
+/** Where the base's own opinion is to be kept: on what it was made for, and on what it has no class of its own for. */
+const isDistilled = ({ label, rehearsed }: Role, old: number): boolean => rehearsed || (label !== null && label >= old);
+
+const PARTS: Readonly<Partial<Record<LossTerm["loss"], (role: Role, oldClasses: number) => boolean>>> = {
+  "cross-entropy": ({ label }) => label !== null,
+  entropy: ({ label }) => label === null,
+  distillation: isDistilled,
+};
+
+/** Everything but the teacher, whose opinion is asked once the evaluation graph is there. */
+async function sideOf(
+  plan: Plan,
+  { card }: ModelPackage,
+  task: Task,
+  roles: readonly Role[],
+  terms: readonly LossTerm[],
+): Promise<Tensors> {
+  const count = roles.length;
+  const side: Record<string, Tensors[string]> = {};
+  for (const { loss, partial } of terms) {
+    if (partial) {
+      const takesPart = PARTS[loss]!;
+      side[EPOCH.part(loss)] = float32(
+        [count],
+        roles.map((role) => (takesPart(role, card.labels.length) ? 1 : 0)),
+      );
+    }
+    if (loss === "cross-entropy")
+      side[EPOCH.labels] = tensor(
+        "int64",
+        [count],
+        BigInt64Array.from(roles, ({ label }) => BigInt(label ?? 0)),
+      );
+    if (loss === "bce") {
+      const rows = roles.map(({ sample, label }) => (sample === null ? [label!] : task.labels[sample]!));
+      const hot = rows.flatMap((own) => task.classes.map((_, at) => (own.includes(at) ? 1 : 0)));
+      side[EPOCH.targets] = float32([count, task.classes.length], hot);
+    }
+    if (loss === "reconstruction") {
+      const inputs = await Promise.all(roles.map(({ sample }) => featuresOf(task.samples[sample!]!)));
+      const all = concatRows(inputs);
+      side[EPOCH.targets] = { ...all, dims: [count, ...(plan.base.logits.shape.slice(1) as number[])] };
+    }
+  }
+  return side;
+}

@@ -1,0 +1,133 @@
+import { cacheName, createMemoryRows, packRow, type RowStore, rowLayout, unpackRows } from "../cache/index.ts";
+import { derivePrefix } from "../derive/prefix.ts";
+import { errorCode, LichenError } from "../errors.ts";
+import { openSession } from "../execute/session.ts";
+import type { ValueName } from "../onnx/graph.ts";
+import { concatRows, gatherRows, type Tensor } from "../onnx/tensor.ts";
+import type { ModelPackage } from "../package/package.ts";
+import type { Plan } from "../plan/plan.ts";
+
+/** Frontier activations of some samples, by value; each [S, …], usually uint8 or int8. */
+export type Cache = Readonly<Record<ValueName, Tensor>>;
+
+/** Where a store of rows comes from: a folder of the device, or memory. */
+export type OpenRows = (store: { name: string; rowBytes: number }) => Promise<RowStore>;
+
+/** Rows that belong together: a sample, and its augmented views. */
+export interface RowSource {
+  /** One a row. */
+  keys: readonly string[];
+  /** What the model takes in, of those rows that are not cached yet; each [1, …]. */
+  load(missing: readonly number[]): Promise<readonly Tensor[]>;
+}
+
+/** Cached rows as the graphs read them, wherever they lie. */
+export interface CachedRows {
+  readonly count: number;
+  readonly rowBytes: number;
+  /** Some rows in the order asked for, or all. */
+  load(rows?: readonly number[]): Promise<Cache>;
+}
+
+export interface RowCache {
+  /** Runs the frozen prefix for what is not there yet. @param from the value that the sources hold. @throws CANCELLED */
+  add(sources: readonly RowSource[], from: ValueName, onSource?: (done: number) => void): Promise<CachedRows>;
+  close(): Promise<void>;
+}
+
+/** Big enough to keep kernels busy, small enough that activations of a batch stay in a board's memory. */
+const BATCH = 16;
+
+/** The cache of a plan: the frozen prefix runs once for every sample, whatever is trained behind it. */
+export async function openRowCache(
+  plan: Plan,
+  model: ModelPackage,
+  options: { openRows?: OpenRows | undefined; threads: number; signal?: AbortSignal | undefined },
+): Promise<RowCache> {
+  const fields = plan.frontier.map((name) => {
+    const { type, shape } = plan.base.types.get(name)!;
+    return { name, type, shape: shape.slice(1) as number[] };
+  });
+  const layout = rowLayout(fields);
+  const { rowBytes } = layout;
+  const { openRows = inMemory, threads, signal } = options;
+  const identity = { base: model.sha256, preprocessing: model.card.preprocessing, frontier: fields };
+  const store = await openRows({ name: cacheName(identity), rowBytes });
+
+  const fill = async (sources: readonly RowSource[], from: ValueName, onSource: (done: number) => void) => {
+    const prefix = derivePrefix(plan, from);
+    const session = prefix && (await openSession(prefix, { threads }));
+    let waiting: { key: string; features: Tensor }[] = [];
+    const flush = async () => {
+      const batch = waiting.splice(0, BATCH);
+      if (batch.length === 0) return;
+      const features = concatRows(batch.map((each) => each.features));
+      const values = session ? await session.run({ [from]: features }) : { [fields[0]!.name]: features };
+      for (const [at, { key }] of batch.entries()) await store.append(key, packRow(layout, values, at));
+    };
+    try {
+      for (const [done, { keys, load }] of sources.entries()) {
+        if (signal?.aborted) throw new LichenError("CANCELLED", { at: "cache" });
+        const missing = [...keys.keys()].filter((at) => store.find(keys[at]!) === undefined);
+        const features = missing.length > 0 ? await load(missing) : [];
+        waiting = [...waiting, ...missing.map((at, index) => ({ key: keys[at]!, features: features[index]! }))];
+        while (waiting.length >= BATCH) await flush();
+        onSource(done + 1);
+      }
+      while (waiting.length > 0) await flush();
+    } finally {
+      await session?.close();
+    }
+  };
+
+  return {
+    async add(sources, from, onSource = () => {}) {
+      await fill(sources, from, onSource);
+      const keys = sources.flatMap((source) => source.keys);
+      const read = (rows: readonly number[]) => store.read(rows.map((row) => store.find(keys[row]!) ?? -1));
+      return {
+        count: keys.length,
+        rowBytes,
+        async load(rows = [...keys.keys()]) {
+          const bytes = await read(rows).catch(async (error: unknown) => {
+            // Rows went bad on the medium: they can be computed again.
+            if (errorCode(error) !== "CACHE_DAMAGED") throw error;
+            await fill(sources, from, () => {});
+            return read(rows);
+          });
+          return unpackRows(layout, bytes);
+        },
+      };
+    },
+    close: () => store.close(),
+  };
+}
+
+const inMemory: OpenRows = async ({ rowBytes }) => createMemoryRows({ rowBytes, maxBytes: Number.MAX_SAFE_INTEGER });
+
+/** Rows held in memory once they have been read, for those that are needed again and again. */
+export async function resident(rows: CachedRows): Promise<CachedRows> {
+  const all = rows.count > 0 ? await rows.load() : {};
+  const load = async (wanted?: readonly number[]) =>
+    wanted ? mapValues(all, (value) => gatherRows(value, wanted)) : all;
+  return { count: rows.count, rowBytes: rows.rowBytes, load };
+}
+
+/** The rows of one, and behind them those of another; to be asked for in ascending order. */
+export function joined(a: CachedRows, b: CachedRows): CachedRows {
+  if (b.count === 0) return a;
+  return {
+    count: a.count + b.count,
+    rowBytes: a.rowBytes,
+    async load(rows) {
+      const first = await a.load(rows?.filter((row) => row < a.count));
+      const second = await b.load(rows?.filter((row) => row >= a.count).map((row) => row - a.count));
+      return Object.fromEntries(
+        Object.entries(first).map(([name, value]) => [name, concatRows([value, second[name]!])]),
+      );
+    },
+  };
+}
+
+const mapValues = (cache: Cache, change: (value: Tensor) => Tensor): Cache =>
+  Object.fromEntries(Object.entries(cache).map(([name, value]) => [name, change(value)]));
