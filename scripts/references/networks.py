@@ -108,6 +108,31 @@ class Mobile(nn.Module):
         return self.head(F.hardswish(self.hidden(x.mean((2, 3)))))
 
 
+class EncoderDecoder(nn.Module):
+    """Down by both kinds of pool, up by interpolation, by a transposed convolution and by shuffled channels, with skips between."""
+
+    def __init__(self):
+        super().__init__()
+        self.enter = nn.Conv2d(3, 4, 3)
+        self.down = nn.Conv2d(4, 6, 3, padding=1)
+        self.bottom = nn.Conv2d(6, 8, 3, padding=1)
+        self.middle = nn.Conv2d(8 + 6, 6, 3, padding=1)
+        self.up = nn.ConvTranspose2d(6, 4, 3, 2, 1, output_padding=1)
+        self.gate = nn.Conv2d(4 + 4, 8, 1)
+        self.shuffle = nn.Conv2d(4, 8, 1)
+        self.head = nn.Linear(2, CLASSES)
+
+    def forward(self, x):
+        first = torch.tanh(self.enter(F.pad(x, [1, 1, 1, 1], mode="reflect")))
+        second = F.elu(self.down(F.max_pool2d(first, 2)))
+        bottom = F.leaky_relu(self.bottom(F.avg_pool2d(second, 3, 2, 1, count_include_pad=False)), 0.1)
+        grown = F.interpolate(bottom, scale_factor=2, mode="bilinear", align_corners=False)
+        middle = torch.sigmoid(self.middle(torch.cat([grown, second], 1)))
+        last = F.glu(self.gate(torch.cat([self.up(middle), first], 1)), 1)
+        fine = F.pixel_shuffle(self.shuffle(last), 2)[:, :, 1:-2, ::3]
+        return self.head(F.adaptive_max_pool2d(fine, 1).flatten(1))
+
+
 class Attention(nn.Module):
     def __init__(self, width, heads, fused):
         super().__init__()
@@ -160,6 +185,7 @@ NETWORKS = {
     "depthwise": (Depthwise, [3, 3, 13, 12]),
     "residual": (Residual, [3, 3, 24, 20]),
     "squeeze-excite": (Mobile, [3, 3, 12, 11]),
+    "encoder-decoder": (EncoderDecoder, [3, 3, 8, 12]),
     "vit": (VisionTransformer, [3, 3, 8, 8]),
 }
 
