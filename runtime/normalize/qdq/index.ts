@@ -12,7 +12,8 @@ import { ownDequantizers } from "./sharing.ts";
  * - every QuantizeLinear and DequantizeLinear has its zero point, and an axis where it has several scales;
  * - between the two nothing computes on integers;
  * - activations are uint8;
- * - weights are int8 constants with one scale per output channel, biases int32 constants at exactly float32(x scale · weight scale), zeros
+ * - weights are int8 constants with zero points of 0 (uint8 with their own where codes reach further from their zero point than int8
+ *   does) and one scale per output channel, biases int32 constants at exactly float32(x scale · weight scale), zeros
  *   where there was none: the only form that ONNX Runtime fuses to integer kernels;
  * - no Relu or Clip stands between an integer operator and its QuantizeLinear;
  * - each DequantizeLinear has one reader, so that what a method changes in one layer changes nothing in another.
@@ -21,8 +22,7 @@ import { ownDequantizers } from "./sharing.ts";
  * the integer sum. What ONNX Runtime makes of the form may differ by one code where a number lies half way between two: layers that
  * it ran in float before now run in integers, and its QLinearAdd, QLinearMul and QLinearAveragePool add the zero point, which is another
  * after int8 has become uint8, before they round. uint8 weights become int8 by one shift of codes and zero point; on x64 without VNNI
- * int8 weights beyond ±64 may saturate in ONNX Runtime (see WEIGHT_LIMITS in `quantize/parameters.ts`). Codes that reach further from their
- * zero point than int8 does keep a zero point that is not 0.
+ * int8 weights beyond ±64 may saturate in ONNX Runtime (see WEIGHT_LIMITS in `quantize/parameters.ts`).
  */
 export const uniformQuantizers = (graph: Graph): Graph => PASSES.reduce((current, pass) => pass(current), graph);
 

@@ -97,7 +97,8 @@ function quantizedTensor({ inputs }: Node, initializers: ReadonlyMap<ValueName, 
 }
 
 /**
- * int8, one scale and zero point per output channel, the zero point 0 wherever the codes allow. The same object where that is so.
+ * One scale and zero point per output channel; int8 with zero point 0, or uint8 where codes reach further from their zero point than
+ * int8 does. The same object where that is so.
  * @returns undefined for scales along another axis, or of other types
  */
 function uniformWeight(weight: QuantizedTensor, axis: number, scaleAxis: number): QuantizedTensor | undefined {
@@ -113,22 +114,20 @@ function uniformWeight(weight: QuantizedTensor, axis: number, scaleAxis: number)
   const source = codes.data as Int8Array | Uint8Array;
   const centred = Int16Array.from(source, (code, index) => code - at(zeroPoint, channelOf(index)));
   const fits = centred.every((code) => code >= -128 && code <= 127);
-  const isZero = zeroPoint.data.every((value: number | bigint) => value === 0);
-  const isUniform = codes.type === "int8" && perChannel && along === axis && zeroPoint.data.length === channels;
-  if (isUniform && (isZero || !fits)) return weight;
-  // Codes that spread further keep their zero point; both move from uint8 into int8.
-  const shift = codes.type === "uint8" ? 128 : 0;
+  const type = fits ? "int8" : "uint8";
+  const isCentred = zeroPoint.data.every((value: number | bigint) => value === 0);
+  const isUniform = codes.type === type && perChannel && along === axis && zeroPoint.data.length === channels;
+  if (isUniform && (isCentred || !fits)) return weight;
+
+  const shift = codes.type === "int8" ? 128 : 0;
+  const zeroPoints = Array.from({ length: channels }, (_, channel) => at(zeroPoint, channel) + shift);
   return {
-    codes: tensor("int8", codes.dims, fits ? Int8Array.from(centred) : Int8Array.from(source, (code) => code - shift)),
+    codes: tensor(type, codes.dims, fits ? Int8Array.from(centred) : Uint8Array.from(source, (code) => code + shift)),
     scale: float32(
       [channels],
       Array.from({ length: channels }, (_, channel) => at(scale, channel)),
     ),
-    zeroPoint: tensor(
-      "int8",
-      [channels],
-      Int8Array.from({ length: channels }, (_, channel) => (fits ? 0 : at(zeroPoint, channel) - shift)),
-    ),
+    zeroPoint: tensor(type, [channels], fits ? new Int8Array(channels) : Uint8Array.from(zeroPoints)),
   };
 }
 

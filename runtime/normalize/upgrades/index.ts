@@ -70,6 +70,8 @@ export const UPGRADES: Readonly<Record<string, readonly Upgrade[]>> = {
   RotaryEmbedding: [{ below: ALWAYS, rewrite: refuse("export with opset 21, where the rotation is written out") }],
   Scan: [{ below: 9, rewrite: refuse("export with opset 9 or later") }],
   Scatter: [{ below: ALWAYS, rewrite: (node) => ({ ...node, opType: "ScatterElements" }) }],
+  // What ONNX Runtime's optimizer calls it, without a domain of its own.
+  SimplifiedLayerNormalization: [{ below: ALWAYS, rewrite: rootMeanSquare }],
   Slice: [{ below: 10, rewrite: sliceOperands }],
   Softmax: softmax,
   Split: [

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
+import { prepareBase } from "../../../runtime/derive/base.ts";
 import { normalizeModel } from "../../../runtime/normalize/index.ts";
 import { attribute } from "../../../runtime/onnx/attributes.ts";
 import { decodeModel } from "../../../runtime/onnx/decode.ts";
@@ -56,6 +57,7 @@ describe("models of ONNX Runtime's quantizer", () => {
         );
         const axis = { Conv: 0, Gemm: attribute(layer, "transB", "int", 0) ? 0 : 1, MatMul: 1 }[layer.opType]!;
         const channels = w![0]!.dims[axis]!;
+        expect(w![2]!.data.every((value: number | bigint) => value === 0)).toBe(true);
         expect(w!.map(({ type, dims }) => `${type} ${dims}`)).toEqual([
           `int8 ${w![0]!.dims}`,
           `float32 ${channels}`,
@@ -75,6 +77,23 @@ describe("models of ONNX Runtime's quantizer", () => {
       }
     });
   }
+});
+
+describe("the engine", () => {
+  it.each([
+    ["cnn-9", 0],
+    ["cnn-17", 0],
+    ["cnn-optimized", 0],
+    ["cnn-qoperator-u8s8", 5],
+    ["cnn-qdq-s8s8", 5],
+    ["mlp-qoperator-u8u8", 3],
+    ["mlp-qdq-s8s8", 3],
+  ])("finds in %s %i integer layers", async (name, integer) => {
+    const { layers } = prepareBase(await fixture(name));
+    expect(layers.filter((layer) => layer.integer).length).toBe(integer);
+    const weighted = layers.filter(({ node }) => ["Conv", "Gemm", "MatMul"].includes(node.opType));
+    expect(weighted.length).toBe(name.startsWith("cnn") ? 5 : 3);
+  });
 });
 
 describe("models in the one form", () => {

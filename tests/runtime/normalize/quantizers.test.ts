@@ -77,7 +77,9 @@ const bias = (b: GraphBuilder) => b.constant("bias", float32([4], [0.5, -1, 0.25
  */
 const ONE_CODE = 0.03;
 
-const VARIANTS: Readonly<Record<string, { model: Model; within?: number; fused: Record<string, number> }>> = {
+const VARIANTS: Readonly<
+  Record<string, { model: Model; within?: number; fused: Record<string, number>; weights?: "uint8" }>
+> = {
   "int8 activations": {
     model: model(image, (b, x) => b.add("Conv", [x, weight(b, int8(weightShape), scales, null, 0)]), {
       from: { scale: 0.025, zeroPoint: zero("int8", 3) },
@@ -109,12 +111,21 @@ const VARIANTS: Readonly<Record<string, { model: Model; within?: number; fused: 
     ),
     fused: { QLinearConv: 1 },
   },
-  "a weight whose codes reach further from their zero point than int8 does": {
+  "a uint8 weight whose codes reach further from their zero point than int8 does": {
     model: model(image, (b, x) => {
       const codes = tensor("uint8", [1, 3, 1, 1], Uint8Array.of(0, 120, 200));
       return b.add("Conv", [x, weight(b, codes, [0.02], zero("uint8", 20))]);
     }),
     fused: { QLinearConv: 1 },
+    weights: "uint8",
+  },
+  "an int8 weight whose codes reach further from their zero point than int8 does": {
+    model: model(image, (b, x) => {
+      const codes = tensor("int8", [1, 3, 1, 1], Int8Array.of(-128, -8, 72));
+      return b.add("Conv", [x, weight(b, codes, [0.02], zero("int8", -108))]);
+    }),
+    fused: { QLinearConv: 1 },
+    weights: "uint8",
   },
   "a Gemm's weight with the axis left to its default": {
     model: model(["N", 6], (b, x) => b.add("Gemm", [x, weight(b, int8([6, 4]), scales, null)])),
@@ -225,7 +236,7 @@ describe("a variant of QDQ becomes the one form, and fuses to integer operators"
       const operators = await executed(normalized);
       expect(operators).toMatchObject(variant.fused);
       for (const float of ["Conv", "Gemm", "MatMul", "Add"]) expect(operators).not.toHaveProperty(float);
-      expectForm(normalized.graph);
+      expectForm(normalized.graph, variant.weights);
       expectSettled(variant.model);
     });
   }
@@ -303,7 +314,7 @@ describe("quantized constants", () => {
 });
 
 /** What `qdq/index.ts` promises. */
-function expectForm(graph: Graph): void {
+function expectForm(graph: Graph, weights: "int8" | "uint8" = "int8"): void {
   const quantizers = graph.nodes.filter(({ opType }) => /^(Q|Deq)uantizeLinear$/.test(opType));
   const written = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   const reads = (value: ValueName) =>
@@ -326,7 +337,7 @@ function expectForm(graph: Graph): void {
       .slice(1)
       .map((name) => written.get(name)!.inputs.map((input) => graph.initializers.get(input)!));
     expect(operands.length).toBe(layer.opType === "MatMul" ? 1 : 2);
-    expect(operands.map(([codes]) => codes!.type)).toEqual(layer.opType === "MatMul" ? ["int8"] : ["int8", "int32"]);
+    expect(operands.map(([codes]) => codes!.type)).toEqual(layer.opType === "MatMul" ? [weights] : [weights, "int32"]);
     expect(new Set(operands.flatMap(([, scale, zeroPoint]) => [scale!.dims.length, zeroPoint!.dims.length]))).toEqual(
       new Set([1]),
     );

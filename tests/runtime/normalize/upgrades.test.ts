@@ -192,6 +192,11 @@ const CASES: Readonly<Record<string, Single>> = {
     opType: "RMSNormalization",
     operands: [["N", 3, 5], float32([5], [1, 2, 3, 4, 5])],
   },
+  SimplifiedLayerNormalization: {
+    opset: 17,
+    opType: "SimplifiedLayerNormalization",
+    operands: [["N", 3, 5], float32([5], [1, 2, 3, 4, 5])],
+  },
   "RMSNormalization over two axes": {
     opset: 23,
     opType: "RMSNormalization",
@@ -210,6 +215,7 @@ const CASES: Readonly<Record<string, Single>> = {
 const OTHER_KERNELS: Readonly<Record<string, number>> = {
   "AveragePool of opset 7": 1e-6,
   RMSNormalization: 1e-6,
+  SimplifiedLayerNormalization: 1e-6,
   "RMSNormalization over two axes": 1e-6,
 };
 
