@@ -4,6 +4,7 @@ import type { AddCommand } from "./cli/command.ts";
 import { addAdapt } from "./cli/commands/adapt.ts";
 import { addAdapters } from "./cli/commands/adapters.ts";
 import { addAverage } from "./cli/commands/average.ts";
+import { addCompare } from "./cli/commands/compare.ts";
 import { addDerive } from "./cli/commands/derive.ts";
 import { addEval } from "./cli/commands/eval.ts";
 import { addInfer } from "./cli/commands/infer.ts";
@@ -27,6 +28,7 @@ const COMMANDS: readonly AddCommand[] = [
   addEval,
   addInspect,
   addDerive,
+  addCompare,
   addMerge,
   addAverage,
 ];
