@@ -163,7 +163,10 @@ function deriveStep(outer: GraphBuilder, plan: Plan, options: EpochOptions): Gra
   const loss = addLosses(b, plan, options.terms, { chosen, iteration });
   const ofParameters = parameterGradients(b, plan, forward, loss.gradient);
   const joined = carried.map(({ pack }) => join(b, pack, ({ name }) => ofParameters.get(name)!));
-  const gradients = clipNorm(b, joined, options.gradientNorm);
+  // Nodes run when somebody asks for them, and the last operand of the norm's sum asks first. Layer by layer, so that each layer's
+  // gradients are made as soon as the backward pass is there: a vector of all biases, asked for last, would keep every dy until then.
+  const measured = joined.length > 1 ? [...ofParameters.values()] : joined;
+  const gradients = clipNorm(b, joined, measured, options.gradientNorm);
   const step = b.add("Add", [
     b.add("Add", [EPOCH.stepsBefore, b.add("Cast", [iteration], { to: ELEMENT_CODES.float32 })]),
     b.constant("one", scalar("float32", 1)),
@@ -210,8 +213,14 @@ function addLosses(
   return combine(b, losses);
 }
 
-function clipNorm(b: GraphBuilder, gradients: readonly ValueName[], limit: number): ValueName[] {
-  const squares = gradients.map((gradient) => b.add("ReduceSumSquare", [gradient], { keepdims: 0 }));
+/** @param measured the same numbers as the gradients, in other parts */
+function clipNorm(
+  b: GraphBuilder,
+  gradients: readonly ValueName[],
+  measured: readonly ValueName[],
+  limit: number,
+): ValueName[] {
+  const squares = measured.map((gradient) => b.add("ReduceSumSquare", [gradient], { keepdims: 0 }));
   const norm = b.add("Sqrt", [b.add("Sum", squares)]);
   const ratio = b.add("Div", [
     b.constant("limit", float32([], [limit])),
