@@ -11,6 +11,7 @@ import type { TrainingOptions } from "./options.ts";
 import { type CachedRows, joined, type RowCache, type RowSource, resident } from "./rows.ts";
 import { featuresOf, type Sample, sampleId, splitRehearsal } from "./samples.ts";
 import type { Task } from "./task.ts";
+import { lossTerms, type Role, takesPart } from "./terms.ts";
 import type { TrainingSet } from "./trainer.ts";
 
 /** Everything that training and judging read, cached at the frontier. */
@@ -27,13 +28,6 @@ export interface DatasetOptions {
   training: TrainingOptions;
   augment?: AugmentPolicy | undefined;
   onProgress?: ((done: number, total: number) => void) | undefined;
-}
-
-/** What a row of the training set is. */
-interface Role {
-  sample: number | null;
-  label: number | null;
-  rehearsed: boolean;
 }
 
 /** Runs the prefix over all samples and the rehearsal pack, and deals the results out. @throws CANCELLED, REHEARSAL_CORRUPT */
@@ -64,7 +58,7 @@ export async function makeDataset(
     ...(pack?.train.labels ?? []).map((label) => ({ sample: null, label, rehearsed: true })),
   ];
   const rows = pack ? joined(local, pack.train.rows) : local;
-  const terms = lossTerms(model, task, roles, training);
+  const terms = lossTerms(task, roles, model.card.labels.length, training);
   const rowsOf = viewRows(task.train.length, views + 1);
   const labels = task.train.map((at) => task.labels[at]![0]);
   const balance = training.balance === "on" && labels.every((label) => label !== undefined) ? labels : undefined;
@@ -125,48 +119,6 @@ async function cachePack(cache: RowCache, rehearsal: Rehearsal) {
   return { train: await part(split.train), heldOut: await part(split.heldOut) };
 }
 
-/** Which losses there are, and on whom. */
-function lossTerms({ card }: ModelPackage, task: Task, roles: readonly Role[], training: TrainingOptions): LossTerm[] {
-  const { labelSmoothing } = training;
-  const old = card.labels.length;
-  const some = (condition: (role: Role) => boolean) => roles.some(condition);
-  const weight = training.distillation === "auto" ? (task.newClasses > 0 ? 1 : 0) : training.distillation;
-  const distillation: LossTerm = {
-    loss: "distillation",
-    weight,
-    partial: true,
-    teacherClasses: old,
-    options: { temperature: 2 },
-  };
-  switch (task.loss) {
-    case "bce":
-    case "reconstruction":
-      return [{ loss: task.loss, weight: 1 }];
-    case "cross-entropy":
-    case "entropy": {
-      const unlabelled = some((role) => role.label === null);
-      const labelled = some((role) => role.label !== null);
-      const entropy = task.loss === "entropy" ? 1 : training.entropy;
-      return [
-        ...(labelled
-          ? [{ loss: "cross-entropy" as const, weight: 1, partial: unlabelled, options: { labelSmoothing } }]
-          : []),
-        ...(unlabelled && entropy > 0 ? [{ loss: "entropy" as const, weight: entropy, partial: labelled }] : []),
-        ...(weight > 0 && some((role) => isDistilled(role, old)) ? [distillation] : []),
-      ];
-    }
-  }
-}
-
-/** Where the base's own opinion is to be kept: on what it was made for, and on what it has no class of its own for. */
-const isDistilled = ({ label, rehearsed }: Role, old: number): boolean => rehearsed || (label !== null && label >= old);
-
-const PARTS: Readonly<Partial<Record<LossTerm["loss"], (role: Role, oldClasses: number) => boolean>>> = {
-  "cross-entropy": ({ label }) => label !== null,
-  entropy: ({ label }) => label === null,
-  distillation: isDistilled,
-};
-
 /** Everything but the teacher, whose opinion is asked once the evaluation graph is there. */
 async function sideOf(
   plan: Plan,
@@ -179,10 +131,9 @@ async function sideOf(
   const side: Record<string, Tensors[string]> = {};
   for (const { loss, partial } of terms) {
     if (partial) {
-      const takesPart = PARTS[loss]!;
       side[EPOCH.part(loss)] = float32(
         [count],
-        roles.map((role) => (takesPart(role, card.labels.length) ? 1 : 0)),
+        roles.map((role) => (takesPart(loss, role, card.labels.length) ? 1 : 0)),
       );
     }
     if (loss === "cross-entropy")
