@@ -165,7 +165,8 @@ function deriveStep(outer: GraphBuilder, plan: Plan, options: EpochOptions): Gra
   const joined = carried.map(({ pack }) => join(b, pack, ({ name }) => ofParameters.get(name)!));
   // Nodes run when somebody asks for them, and the last operand of the norm's sum asks first. Layer by layer, so that each layer's
   // gradients are made as soon as the backward pass is there: a vector of all biases, asked for last, would keep every dy until then.
-  const measured = joined.length > 1 ? [...ofParameters.values()] : joined;
+  const vectors = joined.length === 1 && plan.parameters.every(({ dims }) => dims.length === 1);
+  const measured = vectors ? joined : [...ofParameters.values()];
   const gradients = clipNorm(b, joined, measured, options.gradientNorm);
   const step = b.add("Add", [
     b.add("Add", [EPOCH.stepsBefore, b.add("Cast", [iteration], { to: ELEMENT_CODES.float32 })]),
