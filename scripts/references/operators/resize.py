@@ -14,8 +14,19 @@ def asymmetric(x, scales):
     return x
 
 
+def nearest_exact(x, scales):
+    """Axis by axis: torch resizes no channels."""
+    for axis, scale in enumerate(scales.tolist()):
+        rows = x.movedim(axis, -1)
+        grown = F.interpolate(rows.reshape(1, -1, rows.shape[-1]), scale_factor=scale, mode="nearest-exact")
+        x = grown.reshape(*rows.shape[:-1], -1).movedim(-1, axis)
+    return x
+
+
 def resize(x, roi=None, scales=None, sizes=None, *, mode="nearest", coordinate_transformation_mode="half_pixel", nearest_mode="round_prefer_floor", antialias=0, cubic_coeff_a=-0.75):
     """What torch has: nearest asymmetric with floor, half_pixel and align_corners; and the linear asymmetric mode from above."""
+    if mode == "nearest" and scales is not None and (x.dim() < 3 or scales[1] != 1):
+        return nearest_exact(x, scales)
     rank = x.dim() - 2
     linear = {1: "linear", 2: "bilinear"}[rank]
     corners = coordinate_transformation_mode == "align_corners"
