@@ -1,14 +1,29 @@
+import { attribute } from "../onnx/attributes.ts";
+import { elementOfCode } from "../onnx/elements.ts";
 import type { Attribute, Graph, Node, ValueName } from "../onnx/graph.ts";
-import { float32, int64, type Tensor, tensor } from "../onnx/tensor.ts";
+import {
+  ELEMENTS,
+  type ElementArray,
+  type ElementType,
+  elementCount,
+  float32,
+  int64,
+  type Tensor,
+  tensor,
+} from "../onnx/tensor.ts";
 import { mapBodies } from "./bodies.ts";
 
-/** `Constant` nodes as initializers, and no more `Identity`: what follows then sees a constant wherever there is one. */
+/**
+ * `Constant` nodes as initializers, what exporters compute of them in one step too, and no more `Identity`: what follows then sees a
+ * constant wherever there is one.
+ */
 export const settleConstants = (graph: Graph): Graph => withoutIdentities(liftConstants(graph), new Map());
 
 function liftConstants(graph: Graph): Graph {
   const initializers = new Map(graph.initializers);
   const nodes = graph.nodes.flatMap((node): Node[] => {
-    const value = node.opType === "Constant" && node.domain === "" ? constantValue(node) : undefined;
+    const rule = node.domain === "" && Object.hasOwn(COMPUTED, node.opType) ? COMPUTED[node.opType] : undefined;
+    const value = rule?.(node, initializers.get(node.inputs[0] ?? ""));
     if (!value) return [mapBodies(node, liftConstants)];
     initializers.set(node.outputs[0]!, value);
     return [];
@@ -16,10 +31,35 @@ function liftConstants(graph: Graph): Graph {
   return { ...graph, nodes, initializers };
 }
 
-/** Strings and sparse tensors stay behind as nodes, for whoever needs them to refuse. @see ONNX Constant-12 */
-function constantValue({ attributes }: Node): Tensor | undefined {
-  const [name, attribute] = Object.entries(attributes)[0] ?? [];
-  return name && attribute ? CONSTANTS[name]?.(attribute) : undefined;
+/** A node's value, where it is known before anything runs; `x` is its first operand's. */
+const COMPUTED: Readonly<Record<string, (node: Node, x: Tensor | undefined) => Tensor | undefined>> = {
+  /** Strings and sparse tensors stay behind as nodes, for whoever needs them to refuse. @see ONNX Constant-12 */
+  Constant: ({ attributes }) => {
+    const [name, attribute] = Object.entries(attributes)[0] ?? [];
+    return name && attribute ? CONSTANTS[name]?.(attribute) : undefined;
+  },
+  /** PyTorch casts the zero points of biases. Casts of fractions are left to ONNX Runtime. */
+  Cast: (node, x) => {
+    const type = elementOfCode(attribute(node, "to", "int"));
+    return x && type && INTEGERS.has(x.type) && INTEGERS.has(type) ? converted(x, type) : undefined;
+  },
+  /** A constant large enough to weigh in the file stays computed. */
+  ConstantOfShape: ({ attributes }, shape) => {
+    const dims = shape && Array.from(shape.data, Number);
+    if (!dims || elementCount(dims) > LARGEST_FILL) return undefined;
+    const { type, data } = attributes.value?.kind === "tensor" ? attributes.value.value : float32([1], [0]);
+    return { type, dims, data: new ELEMENTS[type](elementCount(dims)).fill(data[0] as never) as ElementArray };
+  },
+};
+
+const LARGEST_FILL = 65_536;
+
+const INTEGERS: ReadonlySet<ElementType> = new Set(["int8", "uint8", "int16", "uint16", "int32", "int64"]);
+
+/** Bits beyond the type fall away, as they do in ONNX Runtime. */
+function converted({ dims, data }: Tensor, type: ElementType): Tensor {
+  if (type === "int64" || type === "uint64") return tensor(type, dims, ELEMENTS[type].from(Array.from(data, BigInt)));
+  return { type, dims, data: new ELEMENTS[type](Array.from<number | bigint, number>(data, Number)) as ElementArray };
 }
 
 const CONSTANTS: Readonly<Record<string, (attribute: Attribute) => Tensor>> = {

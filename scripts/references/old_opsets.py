@@ -5,7 +5,7 @@
     pip install onnxruntime   # may live in another environment
     python scripts/references/old_opsets.py quantize
 
-«export» writes the same small CNN by PyTorch in opsets 9, 11, 13 and 17, and a transformer's MLP in 17. «quantize» writes both by
+«export» writes the same small CNN by PyTorch in opsets 9, 11, 13 and 17, a transformer's MLP in 17, and a CNN that PyTorch quantized. «quantize» writes both by
 ONNX Runtime's own quantizer: as QOperator and QDQ, with activations and weights of all types that it offers. Weights are random,
 seeds fixed; nothing of it is anybody else's. It also writes both as ONNX Runtime's optimizer leaves them, with its own fused operators.
 """
@@ -67,6 +67,34 @@ def export():
         for opset in opsets:
             torch.onnx.export(network.eval(), torch.randn(2, *shape), FOLDER / f"{name}-{opset}.onnx", opset_version=opset,
                               input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "N"}, "y": {0: "N"}})
+    export_quantized(nn, torch)
+
+
+def export_quantized(nn, torch):
+    """A network that PyTorch itself has quantized, with its casts and constants that are computed."""
+    from torch.ao import quantization
+
+    class Quantized(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.quantize, self.dequantize = quantization.QuantStub(), quantization.DeQuantStub()
+            self.stem, self.relu = nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU()
+            self.depthwise, self.pointwise = nn.Conv2d(8, 8, 3, 1, 1, groups=8), nn.Conv2d(8, 8, 1)
+            self.sum, self.head = nn.quantized.FloatFunctional(), nn.Linear(8, 4)
+
+        def forward(self, x):
+            x = self.relu(self.stem(self.quantize(x)))
+            x = self.sum.add(x, self.pointwise(self.depthwise(x)))
+            return self.dequantize(self.head(x.mean((2, 3))))
+
+    network = quantization.fuse_modules(Quantized().eval(), [["stem", "relu"]])
+    network.qconfig = quantization.get_default_qconfig("fbgemm")
+    quantization.prepare(network, inplace=True)
+    for _ in range(4):
+        network(torch.randn(4, *IMAGE))
+    quantization.convert(network, inplace=True)
+    torch.onnx.export(network, torch.randn(2, *IMAGE), FOLDER / "cnn-torch-int8.onnx", opset_version=13,
+                      input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "N"}, "y": {0: "N"}})
 
 
 def quantize():

@@ -1,6 +1,7 @@
 import type { Graph } from "../../onnx/graph.ts";
 import { unsignedActivations } from "./activations.ts";
 import { carryRealNumbers } from "./carriers.ts";
+import { dropCasts } from "./casts.ts";
 import { foldClipping } from "./clipping.ts";
 import { foldConstants } from "./constants.ts";
 import { uniformLayers } from "./layers.ts";
@@ -27,6 +28,7 @@ import { ownDequantizers } from "./sharing.ts";
 export const uniformQuantizers = (graph: Graph): Graph => PASSES.reduce((current, pass) => pass(current), graph);
 
 const PASSES: readonly ((graph: Graph) => Graph)[] = [
+  dropCasts,
   carryRealNumbers,
   completeQuantizers,
   foldConstants,

@@ -5,7 +5,7 @@ import { normalizeModel } from "../../../runtime/normalize/index.ts";
 import { attribute } from "../../../runtime/onnx/attributes.ts";
 import { decodeModel } from "../../../runtime/onnx/decode.ts";
 import { toyModel } from "../toy.ts";
-import { difference, executed, expectSettled } from "./compare.ts";
+import { difference, executed, expectSettled, operatorCounts } from "./compare.ts";
 
 const fixture = async (name: string) =>
   decodeModel(await readFile(new URL(`fixtures/${name}.onnx`, import.meta.url)), name);
@@ -18,6 +18,19 @@ describe("PyTorch's exports", () => {
       expectSettled(model);
     });
   }
+});
+
+describe("a model that PyTorch quantized", () => {
+  it("loses its casts, fuses, and computes the same to the bit", async () => {
+    const model = await fixture("cnn-torch-int8");
+    expect(await difference(model)).toBe(0);
+    expectSettled(model);
+    expect(operatorCounts(model.graph)).toMatchObject({ Cast: 12, ConstantOfShape: 4, Constant: 52 });
+    const normalized = normalizeModel(model);
+    for (const gone of ["Cast", "ConstantOfShape", "Constant"])
+      expect(operatorCounts(normalized.graph)).not.toHaveProperty(gone);
+    expect(await executed(normalized)).toMatchObject({ QLinearConv: 3, QLinearAdd: 1, QGemm: 1 });
+  });
 });
 
 describe("models of ONNX Runtime's quantizer", () => {
@@ -84,6 +97,7 @@ describe("the engine", () => {
     ["cnn-9", 0],
     ["cnn-17", 0],
     ["cnn-optimized", 0],
+    ["cnn-torch-int8", 4],
     ["cnn-qoperator-u8s8", 5],
     ["cnn-qdq-s8s8", 5],
     ["mlp-qoperator-u8u8", 3],
@@ -92,7 +106,7 @@ describe("the engine", () => {
     const { layers } = prepareBase(await fixture(name));
     expect(layers.filter((layer) => layer.integer).length).toBe(integer);
     const weighted = layers.filter(({ node }) => ["Conv", "Gemm", "MatMul"].includes(node.opType));
-    expect(weighted.length).toBe(name.startsWith("cnn") ? 5 : 3);
+    expect(weighted.length).toBe(integer || (name.startsWith("cnn") ? 5 : 3));
   });
 });
 
