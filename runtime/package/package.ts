@@ -30,6 +30,10 @@ export interface ModelPackage {
 
 export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
+/** sha256 of what values have to say, as JSON. */
+export const fingerprint = (...values: readonly unknown[]): string =>
+  sha256(new TextEncoder().encode(JSON.stringify(values)));
+
 /** Where a merged model carries its card, in the ONNX metadata. */
 export const CARD_KEY = "lichen.card";
 

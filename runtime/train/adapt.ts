@@ -4,17 +4,19 @@ import { prepareBase } from "../derive/base.ts";
 import { deriveEpoch, EPOCH } from "../derive/epoch.ts";
 import { deriveEvaluation } from "../derive/evaluation.ts";
 import { growHead } from "../derive/grow.ts";
+import { LichenError } from "../errors.ts";
 import type { Tensors } from "../execute/session.ts";
 import { type GateDecision, type GatePolicy, gate } from "../gate/gate.ts";
 import { concatRows, float32 } from "../onnx/tensor.ts";
-import type { ModelPackage } from "../package/package.ts";
+import { fingerprint, type ModelPackage } from "../package/package.ts";
 import { type Plan, startParameters } from "../plan/plan.ts";
 import { seeded } from "../random/random.ts";
 import type { AugmentPolicy } from "../signal/augment/index.ts";
+import { decodeCheckpoint, encodeCheckpoint, type RunIdentity } from "./checkpoint.ts";
 import { choosePlan } from "./choose.ts";
 import { type Dataset, makeDataset } from "./dataset.ts";
 import { describeAdapter } from "./describe.ts";
-import { trainParameters } from "./fit.ts";
+import { type FitState, trainParameters } from "./fit.ts";
 import { imprinted } from "./imprint.ts";
 import { type Measure, measureWith } from "./measure.ts";
 import { type TrainingOptions, trainingOptions } from "./options.ts";
@@ -44,6 +46,8 @@ export interface AdaptOptions extends Partial<TrainingOptions>, TaskOptions {
   augment?: AugmentPolicy;
   /** Where cached activations are kept; memory, by default. */
   openRows?: OpenRows;
+  /** Where an interrupted run is taken up again; nowhere, by default. */
+  checkpoint?: CheckpointStore;
   board?: string;
   createdAt?: string;
   contributors?: readonly string[];
@@ -53,6 +57,14 @@ export interface AdaptOptions extends Partial<TrainingOptions>, TaskOptions {
   residentBytes?: () => number;
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
+}
+
+/** Holds the last checkpoint of a run, whole or not at all. */
+export interface CheckpointStore {
+  load(): Promise<Uint8Array | null>;
+  save(checkpoint: Uint8Array): Promise<void>;
+  /** The run has ended. */
+  clear(): Promise<void>;
 }
 
 export interface AdaptReport {
@@ -102,6 +114,7 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
     });
     const cached = lap();
     const trained = await train({ ...options, training, plan, task, dataset, random });
+    await options.checkpoint?.clear();
     const metrics = { before: trained.before, after: trained.metrics };
     const adapter = makeAdapter(
       describeAdapter(options, plan, task, metrics),
@@ -150,7 +163,11 @@ async function train(run: Run) {
       set: { rows: dataset.train.rows, side },
     });
     try {
+      const { checkpoint } = run;
+      const identity = identityOf(run);
       const fitted = await trainParameters(trainer, {
+        resume: checkpoint && (await takenUp(checkpoint, identity)),
+        onCheckpoint: checkpoint && ((state) => checkpoint.save(encodeCheckpoint(state, identity))),
         epochs: training.epochs,
         learningRate: training.learningRate === "auto" ? 0.003 : training.learningRate,
         schedule: training.schedule,
@@ -180,6 +197,28 @@ async function train(run: Run) {
     }
   } finally {
     await evaluator.close();
+  }
+}
+
+/** Everything that the outcome of a run depends on. */
+function identityOf({ model, plan, training, dataset, start, augment }: Run): RunIdentity {
+  const { threads: _, ...rest } = training;
+  return {
+    base: model.sha256,
+    method: plan.method,
+    plan: fingerprint(plan.spec, rest, dataset.fingerprint, start?.sha256 ?? null, augment ?? null),
+  };
+}
+
+/** The run that was interrupted, if it was this one: a damaged or foreign checkpoint is as good as none. */
+async function takenUp(checkpoint: CheckpointStore, identity: RunIdentity): Promise<FitState | undefined> {
+  const bytes = await checkpoint.load();
+  if (!bytes) return undefined;
+  try {
+    return decodeCheckpoint(bytes, identity, "checkpoint");
+  } catch (error) {
+    if (error instanceof LichenError) return undefined;
+    throw error;
   }
 }
 

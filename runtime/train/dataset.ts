@@ -3,7 +3,7 @@ import { EPOCH, type LossTerm } from "../derive/epoch.ts";
 import { LichenError } from "../errors.ts";
 import type { Tensors } from "../execute/session.ts";
 import { bytesOf, concatRows, float32, sliceRows, tensor } from "../onnx/tensor.ts";
-import { type ModelPackage, type Rehearsal, sha256 } from "../package/package.ts";
+import { fingerprint, type ModelPackage, type Rehearsal, sha256 } from "../package/package.ts";
 import type { Plan } from "../plan/plan.ts";
 import { AUGMENT_POLICY, type AugmentPolicy } from "../signal/augment/index.ts";
 import { type BatchOptions, viewRows } from "./batches.ts";
@@ -22,6 +22,8 @@ export interface Dataset {
   heldOut: CachedRows;
   /** Of the rehearsal pack, what only measures forgetting. */
   rehearsal: { rows: CachedRows; labels: readonly number[] };
+  /** Stands for all samples, their views and their labels. */
+  fingerprint: string;
 }
 
 export interface DatasetOptions {
@@ -44,10 +46,9 @@ export async function makeDataset(
   const views = task.train.every((at) => task.samples[at]!.views) ? training.views : 0;
   const sources = (indices: readonly number[], count: number) =>
     Promise.all(indices.map((at) => sampleSource(task.samples[at]!, count, training.seed, options.augment)));
-  const local = await cache.add(await sources(task.train, views), from, (done) => onProgress(done, total));
-  const heldOut = await cache.add(await sources(task.heldOut, 0), from, (done) =>
-    onProgress(task.train.length + done, total),
-  );
+  const [trainSources, heldOutSources] = [await sources(task.train, views), await sources(task.heldOut, 0)];
+  const local = await cache.add(trainSources, from, (done) => onProgress(done, total));
+  const heldOut = await cache.add(heldOutSources, from, (done) => onProgress(task.train.length + done, total));
   const pack = model.rehearsal && task.loss !== "reconstruction" ? await cachePack(cache, model.rehearsal) : null;
 
   const roles: Role[] = [
@@ -73,6 +74,10 @@ export async function makeDataset(
     },
     heldOut: await heldInMemory(heldOut, training),
     rehearsal: pack ? pack.heldOut : { rows: NO_ROWS, labels: [] },
+    fingerprint: fingerprint(
+      [...trainSources, ...heldOutSources].map(({ keys }) => keys),
+      task.labels,
+    ),
   };
 }
 

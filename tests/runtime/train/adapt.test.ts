@@ -124,3 +124,46 @@ describe("adapt", () => {
     expect(again).toEqual(adapter);
   });
 });
+
+describe("an interrupted run", () => {
+  const store = () => {
+    const saved: Uint8Array[] = [];
+    return {
+      saved,
+      load: async () => saved.at(-1) ?? null,
+      save: async (bytes: Uint8Array) => void saved.push(bytes),
+      clear: async () => void saved.splice(0),
+    };
+  };
+
+  it("is taken up where it stopped, and ends in the same bytes", async () => {
+    const whole = await adapt(quick);
+    const checkpoint = store();
+    const controller = new AbortController();
+    const onProgress = ({ phase, done }: Progress) => phase === "train" && done === 2 && controller.abort();
+    await expect(adapt({ ...quick, checkpoint, signal: controller.signal, onProgress })).rejects.toMatchObject({
+      code: "CANCELLED",
+    });
+    expect(checkpoint.saved).toHaveLength(2);
+    const epochs: number[] = [];
+    const resumed = await adapt({
+      ...quick,
+      checkpoint,
+      onProgress: ({ phase, done }) => void (phase === "train" && epochs.push(done)),
+    });
+    expect(epochs[0]).toBe(3);
+    expect(resumed.adapter.sha256).toBe(whole.adapter.sha256);
+    expect(checkpoint.saved).toEqual([]);
+  });
+
+  it("starts anew from a damaged checkpoint, and from that of another run", async () => {
+    const whole = await adapt(quick);
+    const checkpoint = store();
+    checkpoint.saved.push(Uint8Array.of(1, 2, 3));
+    expect((await adapt({ ...quick, checkpoint })).adapter.sha256).toBe(whole.adapter.sha256);
+    const others = store();
+    await adapt({ ...quick, seed: 9, checkpoint: { ...others, clear: async () => {} } });
+    expect(others.saved.length).toBeGreaterThan(0);
+    expect((await adapt({ ...quick, checkpoint: others })).adapter.sha256).toBe(whole.adapter.sha256);
+  });
+});
