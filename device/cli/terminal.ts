@@ -62,4 +62,4 @@ export const bytes = (count: number): string =>
       : `${(count / 1e6).toFixed(1)} MB`;
 
 /** `12345678` → `12 345 678`, with spaces that do not break. */
-export const count = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, "\u00a0");
+export const grouped = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, "\u00a0");

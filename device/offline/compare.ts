@@ -12,7 +12,7 @@ import {
 } from "../../runtime/index.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
-import { readDataset } from "./dataset.ts";
+import { loadedDataset } from "./dataset.ts";
 import { scatterSvg } from "./plot/scatter.ts";
 
 export interface OfflineCompareOptions extends Partial<Omit<TrainingOptions, "seed">> {
@@ -97,8 +97,9 @@ export async function runOfflineCompare(
   const { model: location, data, val, methods = DEFAULT_METHODS, seeds = DEFAULT_SEEDS, svg, cost, ...given } = options;
   const model = await loadModel(location);
   const preprocessor = createPreprocessor(model.card.preprocessing);
-  const samples = await readDataset(data, preprocessor);
-  const judges = val === undefined ? undefined : await readDataset(val, preprocessor);
+  const samples = await loadedDataset(data, preprocessor);
+  const judges =
+    val === undefined ? undefined : await judgesOf(model, await loadedDataset(val, preprocessor), given, signal);
 
   const runs = new Map<string, Run[]>();
   const failed: FailedMethod[] = [];
@@ -157,12 +158,27 @@ export interface Run {
   accepted: boolean;
 }
 
+/** Samples that only measure, and what the base makes of them. */
+interface Judges {
+  samples: readonly Sample[];
+  base: Measured;
+}
+
+async function judgesOf(
+  model: ModelPackage,
+  samples: readonly Sample[],
+  { threads = 1 }: { threads?: number },
+  signal: AbortSignal | undefined,
+): Promise<Judges> {
+  return { samples, base: await evaluate({ model, samples, threads, ...(signal && { signal }) }) };
+}
+
 type RunOptions = Omit<Parameters<typeof adapt>[0], "model" | "samples" | "heldOut">;
 
 async function runOnce(
   model: ModelPackage,
   samples: readonly Sample[],
-  judges: readonly Sample[] | undefined,
+  judges: Judges | undefined,
   options: RunOptions,
 ): Promise<Run> {
   const { adapter, decision, report } = await adapt({
@@ -172,13 +188,11 @@ async function runOnce(
     clockMs: () => performance.now(),
     residentBytes: () => process.memoryUsage.rss(),
   });
-  const measuring = { threads: options.threads ?? 1, ...(options.signal && { signal: options.signal }) };
-  const [before, after] = judges
-    ? [
-        await evaluate({ ...measuring, model, samples: judges }),
-        await evaluate({ ...measuring, model, adapter, samples: judges }),
-      ]
-    : [report.before.heldOut, report.after.heldOut];
+  const { threads = 1, signal } = options;
+  const after = judges
+    ? await evaluate({ model, adapter, samples: judges.samples, threads, ...(signal && { signal }) })
+    : report.after.heldOut;
+  const before = judges ? judges.base : report.before.heldOut;
   if (!before || !after) {
     throw new LichenError("TOO_FEW_SAMPLES", {
       found: "none to measure with",

@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { encodeSafetensors } from "../../runtime/adapter/safetensors.ts";
 import { prepareBase } from "../../runtime/derive/base.ts";
@@ -107,7 +106,7 @@ async function deriveAll(
 
 /** @throws STORAGE_FAILED */
 async function writeFolder(folder: string, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+  await nodeDisk.makeFolder(folder).catch((cause: unknown) => {
     throw new LichenError("STORAGE_FAILED", { at: folder, found: (cause as Error).message, cause });
   });
   for (const [name, bytes] of Object.entries(files)) await writeDurably(nodeDisk, path.join(folder, name), bytes);

@@ -12,7 +12,7 @@ import { adaptOffline, type OfflineCommandOptions, offlineAdaptOptions } from ".
 export const addAdapt: AddCommand = (program, terminal) => {
   const command = onlineCommand("adapt", "train a round now; with --model, train without a daemon");
   for (const option of offlineAdaptOptions()) command.addOption(option);
-  command.action((options: OnlineOptions & Partial<OfflineCommandOptions>) =>
+  command.action((options: OnlineOptions & OfflineCommandOptions) =>
     options.model === undefined ? adaptOnline(options, terminal) : adaptOffline(options, terminal),
   );
   program.addCommand(command);

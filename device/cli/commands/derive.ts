@@ -2,7 +2,7 @@ import { Command } from "commander";
 import type { OfflineDeriveOptions } from "../../offline/derive.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
 import { list, number } from "../quantities.ts";
-import { count, facts, show, table } from "../terminal.ts";
+import { facts, grouped, show, table } from "../terminal.ts";
 
 /** `lichen derive`: the training graphs themselves, for any ONNX runtime. */
 export const addDerive: AddCommand = (program, terminal) =>
@@ -24,7 +24,7 @@ export const addDerive: AddCommand = (program, terminal) =>
         const result = await runOfflineDerive(options);
         const readable = facts([
           ["graphs", result.out],
-          ["method", `${result.method}, ${count(result.trainableParameters)} trainable parameters`],
+          ["method", `${result.method}, ${grouped(result.trainableParameters)} trainable parameters`],
           ["frontier", result.frontier.join(", ")],
           ["to read", `${result.out}/README.md`],
         ]);

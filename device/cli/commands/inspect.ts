@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import type { OfflineInspectResult } from "../../offline/inspect.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
-import { bytes, count, facts, percent, show, table, wrapped } from "../terminal.ts";
+import { bytes, facts, grouped, percent, show, table, wrapped } from "../terminal.ts";
 
 /** `lichen inspect`: what is in a model, what it costs, what could be trained. */
 export const addInspect: AddCommand = (program, terminal) =>
@@ -74,8 +74,8 @@ function contents(result: OfflineInspectResult): Facts {
   return [
     ...result.inputs.map((input) => ["input", value(input)] as const),
     ...result.outputs.map((output) => ["output", value(output)] as const),
-    ["parameters", `${count(result.parameters)} in ${bytes(result.weightBytes)} of constants`],
-    ["inference", total === null ? "not known: a shape is missing" : `${count(total)} multiply-accumulates a sample`],
+    ["parameters", `${grouped(result.parameters)} in ${bytes(result.weightBytes)} of constants`],
+    ["inference", total === null ? "not known: a shape is missing" : `${grouped(total)} multiply-accumulates a sample`],
     ["numbers", precisions.join("; ") || "–"],
     ["operators", operators.join(", ")],
     ["no gradient", blocked.join(", ") || "none: every operator can stand behind the frontier"],

@@ -1,0 +1,63 @@
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, it, onTestFinished } from "vitest";
+import { loadedDataset, readDataset } from "../../../device/offline/dataset.ts";
+import { createPreprocessor, loadModel, sha256, type Tensor } from "../../../runtime/index.ts";
+import { seeded } from "../../../runtime/random/random.ts";
+import { featuresOf } from "../../../runtime/train/samples.ts";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const recordings = path.join(root, "scripts/demo/recordings/board-a/test");
+const { card } = await loadModel(path.join(root, "models/spoken-digits"));
+const preprocessor = createPreprocessor(card.preprocessing);
+
+async function twoClasses(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), "lichen dataset "));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  for (const label of ["two", "one"])
+    await cp(path.join(recordings, label), path.join(folder, label), { recursive: true });
+  return folder;
+}
+
+it("one folder is one class, in the order of names; what is no recording is passed over", async () => {
+  const folder = await twoClasses();
+  await writeFile(path.join(folder, "README.md"), "about these");
+  await writeFile(path.join(folder, "one", "notes.txt"), "about those");
+  await mkdir(path.join(folder, ".git"));
+  const labels = (await readDataset(folder, preprocessor)).map(({ label }) => label);
+  expect(labels).toEqual([...Array(6).fill("one"), ...Array(6).fill("two")]);
+});
+
+it("a sample is known by its file, decoded when needed, and has views that a seed makes again", async () => {
+  const folder = await twoClasses();
+  const [sample] = await readDataset(folder, preprocessor);
+  const [again] = await loadedDataset(folder, preprocessor);
+  expect(sample!.id).toBe(again!.id);
+  expect(sample!.id).toMatch(/^[0-9a-f]{64}$/);
+  expect(sample!.features).toBeTypeOf("function");
+  expect(await featuresOf(sample!)).toEqual(again!.features);
+  const view = async (seed: number): Promise<Tensor> => (await sample!.views!([seeded(seed)]))[0]!;
+  expect(await view(1)).toEqual(await view(1));
+  expect((await view(1)).data).not.toEqual((await view(2)).data);
+  expect((await view(1)).dims).toEqual((again!.features as Tensor).dims);
+});
+
+it("a recording that cannot be read is an error when its turn comes", async () => {
+  const folder = await twoClasses();
+  const bytes = new TextEncoder().encode("no sound");
+  await writeFile(path.join(folder, "one", "00.wav"), bytes);
+  const [sample] = await readDataset(folder, preprocessor);
+  expect(sample!.id).toBe(sha256(bytes));
+  await expect(featuresOf(sample!)).rejects.toThrow(/^BAD_WAV: .*00\.wav/);
+  await expect(loadedDataset(folder, preprocessor)).rejects.toThrow(/^BAD_WAV/);
+});
+
+it("a folder without samples, and no folder, are refused", async () => {
+  const folder = await twoClasses();
+  await expect(readDataset(path.join(folder, "one"), preprocessor)).rejects.toThrow(/^BAD_ARGUMENT: .*no samples/);
+  await expect(readDataset(path.join(folder, "nowhere"), preprocessor)).rejects.toThrow(
+    /^BAD_ARGUMENT: .*no readable folder/,
+  );
+});
