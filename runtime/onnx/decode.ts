@@ -4,6 +4,7 @@ import { ELEMENT_CODES, elementOfCode } from "./elements.ts";
 import {
   type AttributeProto,
   AttributeProto_AttributeType as AttributeType,
+  TensorProto_DataType as DataType,
   type GraphProto,
   ModelProtoSchema,
   type NodeProto,
@@ -123,7 +124,14 @@ function decodeValueInfo(proto: ValueInfoProto, at: string): ValueInfo {
 function decodeTensor(proto: TensorProto, file: string): Tensor {
   const at = `${file}: tensor ${proto.name}`;
   const type = elementOfCode(proto.dataType);
-  if (!type) throw new LichenError("MODEL_CORRUPT", { at, found: `element type ${proto.dataType}` });
+  if (!type) {
+    throw new LichenError("UNSUPPORTED_OPERATOR", {
+      at,
+      found: `element type ${DataType[proto.dataType] ?? NEWER_TYPES[proto.dataType] ?? proto.dataType}`,
+      wanted: Object.keys(ELEMENT_CODES).join(", "),
+      todo: "export with float32 numbers, or quantize to int8",
+    });
+  }
   if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) {
     throw new LichenError("MODEL_CORRUPT", { at, found: "external data", wanted: "the weights inside the file" });
   }
@@ -136,6 +144,9 @@ function decodeTensor(proto: TensorProto, file: string): Tensor {
     throw new LichenError("MODEL_CORRUPT", { at, found: "data of another size than its shape", cause });
   }
 }
+
+/** Element types that came after `onnx.proto` here was taken over (IR 10 and 11). */
+const NEWER_TYPES: Readonly<Record<number, string>> = { 21: "UINT4", 22: "INT4", 23: "FLOAT4E2M1" };
 
 /** The typed fields hold small element types widened to int32 (onnx.proto, TensorProto). */
 const TYPED_DATA: { [T in ElementType]: (proto: TensorProto) => ElementArray<T> } = {

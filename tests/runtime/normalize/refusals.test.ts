@@ -1,6 +1,9 @@
+import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { normalizeModel } from "../../../runtime/normalize/index.ts";
 import { GraphBuilder } from "../../../runtime/onnx/builder.ts";
+import { decodeModel } from "../../../runtime/onnx/decode.ts";
+import { ModelProtoSchema } from "../../../runtime/onnx/generated/onnx_pb.ts";
 import type { Model, Node } from "../../../runtime/onnx/graph.ts";
 import { float32, tensor } from "../../../runtime/onnx/tensor.ts";
 import { type Single, single } from "./single.ts";
@@ -34,6 +37,15 @@ describe("what has no standard form is refused", () => {
     expect(refusal({ opset, opType: "Relu", operands: [image] })).toThrow(
       new RegExp(`UNSUPPORTED_OPERATOR.*opset ${opset}.*opset 7 to 24`),
     );
+  });
+
+  it("numbers of four bits, by name", () => {
+    const initializer = [{ name: "w", dims: [2n], dataType: 22, int32Data: [0x12] }];
+    const bytes = toBinary(
+      ModelProtoSchema,
+      create(ModelProtoSchema, { irVersion: 10n, opsetImport: [{ version: 21n }], graph: { name: "g", initializer } }),
+    );
+    expect(() => decodeModel(bytes, "model.onnx")).toThrow(/UNSUPPORTED_OPERATOR.*tensor w.*INT4.*int8/);
   });
 
   const cases: Readonly<Record<string, [Single, RegExp]>> = {
