@@ -4,9 +4,9 @@
     python scripts/references/networks.py
 
 Writes NETWORK.safetensors there: inputs (x, labels), parameters and running statistics under PyTorch's names, logits, the loss and,
-under d/NAME, the gradient of every parameter and of x. Computed in float64, stored as float32. The same transformer goes
-through torch.onnx.export as well: what an exporter really writes is vit-opset17.onnx and, with its normalisation in single steps,
-vit-opset13.onnx.
+under d/NAME, the gradient of every parameter and of x. Computed in float64, stored as float32. The transformers go through
+torch.onnx.export as well: what an exporter really writes is vit-opset17.onnx, windows-opset17.onnx and, with attention and
+normalisation in single steps, vit-opset13.onnx.
 """
 import pathlib
 import zlib
@@ -181,12 +181,52 @@ class VisionTransformer(nn.Module):
         return self.head(self.norm(self.blocks(x))[:, 0])
 
 
+class WindowTransformer(nn.Module):
+    """Swin's shifted windows with a bias per relative place, between a convolution with group normalisation and a gated head.
+
+    What it is here for are the nodes that it is exported as: windows multiply the batch, the shift is Slice and Concat, the bias a
+    Gather of rows that are read many times.
+    """
+
+    def __init__(self, width=8, heads=2, window=2):
+        super().__init__()
+        self.width, self.heads, self.window = width, heads, window
+        self.embed = nn.Conv2d(3, width, 3, 2, 1)
+        self.norm = nn.GroupNorm(2, width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
+        self.activation = nn.PReLU(width)
+        self.gate = nn.Linear(width, 2 * width)
+        self.head = nn.Linear(width, CLASSES)
+        places = torch.cartesian_prod(torch.arange(window), torch.arange(window))
+        between = places[:, None] - places[None] + window - 1
+        self.places = between[..., 0] * (2 * window - 1) + between[..., 1]
+
+    def forward(self, x):
+        y = self.norm(self.embed(x))
+        y = self.activation(y + torch.roll(self.attended(torch.roll(y, (-1, -1), (2, 3))), (1, 1), (2, 3)))
+        y = F.interpolate(y, size=x.shape[2:], mode="bilinear", align_corners=False)
+        value, gate = self.gate(y.flatten(2).transpose(1, 2)).chunk(2, -1)
+        tokens = value * torch.sigmoid(gate)
+        return self.head(tokens.mean(1) + tokens.amax(1) + tokens.var(1))
+
+    def attended(self, x):
+        n, c, h, w = x.shape
+        size = self.window
+        windows = x.reshape(n, c, h // size, size, w // size, size).permute(0, 2, 4, 3, 5, 1).reshape(-1, size * size, c)
+        q, k, v = self.qkv(windows).reshape(-1, size * size, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        bias = self.bias_table[self.places.view(-1)].view(size * size, size * size, -1).permute(2, 0, 1)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.unsqueeze(0)).transpose(1, 2)
+        return y.reshape(-1, h // size, w // size, size, size, c).permute(0, 5, 1, 3, 2, 4).reshape(n, c, h, w)
+
+
 NETWORKS = {
     "depthwise": (Depthwise, [3, 3, 13, 12]),
     "residual": (Residual, [3, 3, 24, 20]),
     "squeeze-excite": (Mobile, [3, 3, 12, 11]),
     "encoder-decoder": (EncoderDecoder, [3, 3, 8, 12]),
     "vit": (VisionTransformer, [3, 3, 8, 8]),
+    "windows": (WindowTransformer, [3, 3, 8, 12]),
 }
 
 
@@ -200,7 +240,7 @@ def filled(network, generator):
             numbers = numbers + 0.5
         elif value.dim() < 2 and name.endswith("weight"):
             numbers = numbers * 0.8 + 0.6
-        elif value.dim() < 2 or name in ("cls_token", "pos_embed"):
+        elif value.dim() < 2 or name in ("cls_token", "pos_embed", "bias_table"):
             numbers = numbers * 2 - 1
         else:
             numbers = (numbers * 2 - 1) * 2 / value[0].numel() ** 0.5
@@ -220,11 +260,12 @@ def tensors_of(network, shape, generator):
     return named | {"x": x.detach(), "d/x": x.grad, "labels": labels, "logits": logits.detach(), "loss": loss.detach()}
 
 
-def export(network, shape, opset):
-    path = FOLDER / f"vit-opset{opset}.onnx"
+def export(name, network, shape, opset, fold=True):
+    path = FOLDER / f"{name}-opset{opset}.onnx"
     axes = {"image": {0: "batch"}, "logits": {0: "batch"}}
     torch.onnx.export(
-        network.float(), torch.zeros(shape), path, opset_version=opset, input_names=["image"], output_names=["logits"], dynamic_axes=axes)
+        network.float(), torch.zeros(shape), path, opset_version=opset, do_constant_folding=fold,
+        input_names=["image"], output_names=["logits"], dynamic_axes=axes)
     print(path.name, path.stat().st_size)
 
 
@@ -239,11 +280,14 @@ def main():
         path = FOLDER / f"{name}.safetensors"
         save_file(stored, path, metadata={"made by": f"torch {torch.__version__}"})
         print(path.name, path.stat().st_size, "loss", tensors["loss"].item())
+        if name == "windows":
+            # Folded, the table of its bias would be gone.
+            export(name, network, shape, 17, fold=False)
         if name == "vit":
-            export(network, shape, 17)
+            export(name, network, shape, 17)
             stepwise = make(fused=False).eval()
             stepwise.load_state_dict(network.state_dict())
-            export(stepwise, shape, 13)
+            export(name, stepwise, shape, 13)
 
 
 if __name__ == "__main__":
