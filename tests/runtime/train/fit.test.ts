@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Metrics } from "../../../runtime/adapter/adapter.ts";
-import { float32, tensor } from "../../../runtime/onnx/tensor.ts";
+import { float32 } from "../../../runtime/onnx/tensor.ts";
 import { seeded } from "../../../runtime/random/random.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "../../../runtime/train/checkpoint.ts";
 import { type FitOptions, type FitState, trainParameters } from "../../../runtime/train/fit.ts";
