@@ -72,6 +72,8 @@ export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
       gate: config.gate,
       board: config.device,
       candidate: inData("rounds", "candidate.safetensors"),
+      checkpoint: inData("rounds", "checkpoint.safetensors"),
+      cache: { folder: inData("cache"), maxBytes: config.training.cacheBytes },
     },
     samples: store.list,
     adapters,

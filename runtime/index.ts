@@ -10,6 +10,7 @@ export {
 } from "./adapter/adapter.ts";
 export { type AverageOptions, averageAdapters } from "./adapter/average.ts";
 export { ERRORS, type ErrorCode, errorCode, LichenError } from "./errors.ts";
+export type { MemoryMeter } from "./execute/memory-meter.ts";
 export { DEFAULT_GATE, GATE_REASONS, type GateDecision, type GatePolicy, type GateReason, gate } from "./gate/gate.ts";
 export {
   type InspectedLayer,
@@ -30,6 +31,8 @@ export {
   type AdaptReport,
   type AdaptResult,
   adapt,
+  type CheckpointStore,
+  PROGRESS_PHASES,
   type Progress,
 } from "./train/adapt.ts";
 export { DEFAULT_TRAINING, type TrainingOptions } from "./train/options.ts";

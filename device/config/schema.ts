@@ -13,6 +13,11 @@ const training = z.strictObject({
   epochs: z.int().positive().optional(),
   /** Threads of the training process. */
   threads: z.int().positive().default(1),
+  /** Activations of samples are kept on disk from round to round, up to so much; 0 keeps none. */
+  cacheBytes: z
+    .int()
+    .nonnegative()
+    .default(256 * 1024 * 1024),
   /** Fixes every random choice of a round. */
   seed: z.int().nonnegative().default(1),
   /** A training process that is silent for so long is ended. */

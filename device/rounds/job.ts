@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PROGRESS_PHASES } from "../../runtime/index.ts";
 import { metricsSchema } from "./record.ts";
 
 const sample = z.strictObject({ path: z.string(), label: z.string() });
@@ -20,6 +21,10 @@ export const jobSchema = z.discriminatedUnion("kind", [
     start: z.string().optional(),
     /** Where the candidate goes. */
     output: z.string(),
+    /** Where an interrupted job is put down and taken up again. */
+    checkpoint: z.string().optional(),
+    /** Where activations are kept from one job to the next. */
+    cache: z.strictObject({ folder: z.string(), maxBytes: z.number() }).optional(),
     board: z.string(),
     createdAt: z.string(),
   }),
@@ -37,7 +42,7 @@ export const jobSchema = z.discriminatedUnion("kind", [
 export type Job = z.infer<typeof jobSchema>;
 
 export const progressSchema = z.object({
-  phase: z.enum(["cache", "train"]),
+  phase: z.enum(PROGRESS_PHASES),
   done: z.number(),
   total: z.number(),
   loss: z.number().optional(),

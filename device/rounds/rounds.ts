@@ -27,6 +27,8 @@ export interface RoundsOptions {
     readonly board: string;
     /** Where the training process leaves its candidate. */
     readonly candidate: string;
+    readonly checkpoint?: string;
+    readonly cache?: { readonly folder: string; readonly maxBytes: number };
   };
   readonly samples: () => readonly Sample[];
   readonly adapters: Pick<Adapters, "install" | "refuse">;

@@ -1,15 +1,19 @@
 import { readFile } from "node:fs/promises";
 import { constants, setPriority } from "node:os";
+import { createMemoryRows } from "../../runtime/cache/index.ts";
 import { errorCode, LichenError } from "../../runtime/errors.ts";
 import {
   adapt,
   appraise,
   createPreprocessor,
   decodeAdapter,
-  type Sample,
   loadModel,
+  type OpenRows,
   type Preprocessor,
+  type Sample,
 } from "../../runtime/index.ts";
+import { keepOnlyRowFiles, openRowFile } from "../cache/row-file.ts";
+import { checkpointFile } from "../disk/checkpoint-file.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
 import { HEARTBEAT_MS, type Job, jobSchema, type TrainerMessage, type Verdict } from "./job.ts";
@@ -49,6 +53,8 @@ async function train(job: Of<"train">): Promise<Verdict> {
     method: job.method,
     ...(job.epochs !== undefined && { epochs: job.epochs }),
     ...(start && { start }),
+    ...(job.checkpoint !== undefined && { checkpoint: checkpointIn(job.checkpoint) }),
+    ...(job.cache && job.cache.maxBytes > 0 && { openRows: rowsIn(job.cache) }),
     seed: job.seed,
     threads: job.threads,
     gate: job.gate,
@@ -66,6 +72,25 @@ async function train(job: Of<"train">): Promise<Verdict> {
     unreadable: [...samples.unreadable, ...heldOut.unreadable],
   };
 }
+
+/** Epochs may be short, and cards wear. */
+const CHECKPOINT_EVERY_MS = 10_000;
+
+const checkpointIn = (path: string) =>
+  checkpointFile({ disk: nodeDisk, path, everyMs: CHECKPOINT_EVERY_MS, clockMs: () => performance.now() });
+
+/** Rows of this model and frontier; those of others are of no more use. A cache that cannot be opened is none. */
+const rowsIn =
+  ({ folder, maxBytes }: NonNullable<Of<"train">["cache"]>): OpenRows =>
+  async ({ name, rowBytes }) => {
+    try {
+      await nodeDisk.makeFolder(folder);
+      await keepOnlyRowFiles(nodeDisk, folder, new Set([name]));
+      return await openRowFile({ folder, name, rowBytes, maxBytes });
+    } catch {
+      return createMemoryRows({ rowBytes, maxBytes: Number.MAX_SAFE_INTEGER });
+    }
+  };
 
 async function judge(job: Of<"appraise">): Promise<Verdict> {
   const model = await loadModel(job.model);

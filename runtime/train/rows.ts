@@ -54,6 +54,15 @@ export async function openRowCache(
   const identity = { base: model.sha256, preprocessing: model.card.preprocessing, frontier: fields };
   const store = await openRows({ name: cacheName(identity), rowBytes });
 
+  const needed = new Set<string>();
+  /** Rows that earlier runs left make room for those of this one. */
+  const append = (key: string, row: Uint8Array) =>
+    store.append(key, row).catch((error: unknown) => {
+      if (errorCode(error) !== "CACHE_FULL") throw error;
+      store.keepOnly(needed);
+      return store.append(key, row);
+    });
+
   const fill = async (sources: readonly RowSource[], from: ValueName, onSource: (done: number) => void) => {
     const prefix = derivePrefix(plan, from);
     const session = prefix && (await openSession(prefix, { threads }));
@@ -63,7 +72,7 @@ export async function openRowCache(
       if (batch.length === 0) return;
       const features = concatRows(batch.map((each) => each.features));
       const values = session ? await session.run({ [from]: features }) : { [fields[0]!.name]: features };
-      for (const [at, { key }] of batch.entries()) await store.append(key, packRow(layout, values, at));
+      for (const [at, { key }] of batch.entries()) await append(key, packRow(layout, values, at));
     };
     try {
       for (const [done, { keys, load }] of sources.entries()) {
@@ -82,8 +91,9 @@ export async function openRowCache(
 
   return {
     async add(sources, from, onSource = () => {}) {
-      await fill(sources, from, onSource);
       const keys = sources.flatMap((source) => source.keys);
+      for (const key of keys) needed.add(key);
+      await fill(sources, from, onSource);
       const read = (rows: readonly number[]) => store.read(rows.map((row) => store.find(keys[row]!) ?? -1));
       return {
         count: keys.length,
