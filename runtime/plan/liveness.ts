@@ -1,6 +1,7 @@
-import type { Dim, Graph, Node, ValueName } from "../onnx/graph.ts";
+import type { Graph, Node, ValueName } from "../onnx/graph.ts";
 import { ELEMENTS } from "../onnx/tensor.ts";
 import { operands } from "../onnx/topological.ts";
+import { sizeOf } from "../shapes/dims.ts";
 import type { ValueTypes } from "../shapes/infer.ts";
 import type { ValueType } from "../shapes/rule.ts";
 
@@ -179,13 +180,6 @@ const isFixed = ({ shape }: ValueType): boolean => shape.every((dim) => typeof d
 
 export const bytesOf = ({ type, shape }: ValueType, sizes: Readonly<Record<string, number>>): number =>
   shape.reduce<number>((product, dim) => product * sizeOf(dim, sizes), ELEMENTS[type].BYTES_PER_ELEMENT);
-
-/** A size, or a number of times a symbol such as `12*N`. */
-function sizeOf(dim: Dim, sizes: Readonly<Record<string, number>>): number {
-  if (typeof dim === "number") return dim;
-  const [factor, symbol] = dim.includes("*") ? (dim.split("*", 2) as [string, string]) : ["1", dim];
-  return Number(factor) * (sizes[symbol] ?? Number.NaN);
-}
 
 /** Most bytes that are held at once. */
 export function peakBytes(buffers: readonly Buffer[]): number {

@@ -25,6 +25,12 @@ export const product = (dims: readonly Dim[]): Dim | undefined =>
 export const elementsPerSample = (shape: readonly Dim[]): number =>
   shape.reduce<number>((total, dim) => total * parse(dim).factor, 1);
 
+/** A size where the symbols stand for numbers; NaN for a symbol that nobody knows. */
+export function sizeOf(dim: Dim, symbols: Readonly<Record<string, number>>): number {
+  const { factor, symbol } = parse(dim);
+  return symbol === "" ? factor : factor * (symbols[symbol] ?? Number.NaN);
+}
+
 interface Multiple {
   factor: number;
   /** Empty for a plain number. */

@@ -1,5 +1,7 @@
 import { carriedValues, EPOCH } from "../derive/epoch.ts";
 import { LichenError } from "../errors.ts";
+import type { MemoryMeter } from "../execute/memory-meter.ts";
+import { meterSession } from "../execute/metered.ts";
 import { openSession, type Tensors } from "../execute/session.ts";
 import type { Model } from "../onnx/graph.ts";
 import { gatherRows, scalar, type Tensor, zeroTensor } from "../onnx/tensor.ts";
@@ -28,6 +30,11 @@ export interface Trainer {
   close(): Promise<void>;
 }
 
+export interface MeteredTrainer extends Trainer {
+  /** Training state as measured in the first epoch; null before it, and without a meter. @see meterSession */
+  stateBytes(): number | null;
+}
+
 /** All that the epoch graph reads of the samples. */
 export interface TrainingSet {
   rows: CachedRows;
@@ -38,9 +45,11 @@ export interface TrainingSet {
 export async function openTrainer(
   model: Model,
   plan: Plan,
-  options: { optimizer: OptimizerName; threads: number; set: TrainingSet },
-): Promise<Trainer> {
-  const session = await openSession(model, { threads: options.threads });
+  options: { optimizer: OptimizerName; threads: number; set: TrainingSet; meter?: MemoryMeter | undefined },
+): Promise<MeteredTrainer> {
+  const bare = await openSession(model, { threads: options.threads });
+  const metered = options.meter && meterSession(bare, options.meter);
+  const session = metered ?? bare;
   const carried = carriedValues(plan, options.optimizer);
   const { rows, side } = options.set;
   let whole: Tensors | undefined;
@@ -79,6 +88,7 @@ export async function openTrainer(
         loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
       };
     },
+    stateBytes: () => metered?.runBytes() ?? null,
     close: () => session.close(),
   };
 }

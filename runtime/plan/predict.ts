@@ -1,0 +1,153 @@
+import { deriveBareStep, type EpochOptions, type LossTerm, sideInputs } from "../derive/epoch.ts";
+import type { Graph, ValueName } from "../onnx/graph.ts";
+import { elementCount } from "../onnx/tensor.ts";
+import { OPTIMIZERS, type OptimizerName } from "../optimizers/index.ts";
+import { sizeOf } from "../shapes/dims.ts";
+import { inferTypes, type ValueTypes } from "../shapes/infer.ts";
+import { adapterBytes } from "./adapter-size.ts";
+import { arenaBytes } from "./arena.ts";
+import { asExecuted } from "./executed.ts";
+import { type Buffer, buffersOf, bytesOf, executionOrder } from "./liveness.ts";
+import { macsOf } from "./operations.ts";
+import type { Plan } from "./plan.ts";
+
+/** How a plan is to be trained, as far as its cost depends on it. */
+export interface TrainingCosts {
+  batch: number;
+  optimizer: OptimizerName;
+  /** Rows of the cache that are in memory at once: samples, their views, and the rehearsal pack. */
+  rows: number;
+  /** Cross-entropy when absent. */
+  terms?: readonly LossTerm[] | undefined;
+  epochs?: number | undefined;
+  /** Of one epoch; as many as the rows fill when absent. */
+  steps?: number | undefined;
+  /** What this machine gets done; without it nobody knows how long a step takes. */
+  throughput?: Throughput | null | undefined;
+  /** What the adapter will say of itself; a typical description when absent. */
+  description?: object | undefined;
+}
+
+/** Per second, as measured on this machine. @see throughputFrom */
+export interface Throughput {
+  multiplyAccumulates: number;
+  /** Elements that other operators write. */
+  elements: number;
+}
+
+/** What a plan costs, before anything has run. */
+export interface Prediction {
+  trainableParameters: number;
+  adapterBytes: number;
+  /** All that training holds beside the graphs and their constants. */
+  trainingStateBytes: number;
+  parts: {
+    /** Frontier activations of the rows, and what the losses compare with. */
+    cache: number;
+    /** Parameters and the optimizer's memory of them, between two epochs. */
+    parameters: number;
+    /** What one native call adds: both once more, gradients, saved activations, temporaries, and what the allocator loses. */
+    step: number;
+  };
+  /** Of one step over one batch. */
+  operations: { multiplyAccumulates: number; elements: number };
+  /** null where the machine's throughput is not known */
+  seconds: { step: number; epoch: number; training: number } | null;
+}
+
+/** Beside tensors: what kernels and threads take when they run for the first time. Measured. */
+const RUN_BYTES = 512 * 1024;
+
+/** What a plan costs, from shapes alone. @throws NO_SHAPE, NO_GRADIENT, UNSUPPORTED_OPERATOR */
+export function predict(plan: Plan, training: TrainingCosts): Prediction {
+  const { batch, optimizer, rows, terms = CROSS_ENTROPY } = training;
+  const steps = training.steps ?? Math.ceil(rows / batch);
+  const sizes = { batch, samples: rows, steps };
+  const step = stepOf(plan, { optimizer, terms, gradientNorm: 1 });
+  const { graph, types } = step;
+
+  const cached = plan.frontier.map((name) => bytesOf(plan.base.types.get(name)!, { [batchSymbol(plan)]: rows }));
+  const compared = sideInputs(plan, terms).map((input) => bytesOf(input, sizes));
+  const cache = sum(cached) + sum(compared);
+  const parameters = 4 * (1 + OPTIMIZERS[optimizer].slots.length) * plan.trainableParameters;
+  const stepBytes = heldByRun(step, sizes, parameters) + RUN_BYTES;
+  const operations = operationsOf(graph, types, sizes);
+  return {
+    trainableParameters: plan.trainableParameters,
+    adapterBytes: adapterBytes(plan, training.description),
+    trainingStateBytes: cache + parameters + stepBytes,
+    parts: { cache, parameters, step: stepBytes },
+    operations,
+    seconds: secondsOf(operations, steps, training),
+  };
+}
+
+const CROSS_ENTROPY: readonly LossTerm[] = [{ loss: "cross-entropy", weight: 1 }];
+
+/**
+ * The throughput that one measured step stands for. Elements are far dearer than multiply-accumulates, since they go through memory:
+ * as much as so many of them on the boards and machines that were measured.
+ */
+export function throughputFrom(operations: Prediction["operations"], secondsPerStep: number): Throughput {
+  const perSecond = (operations.multiplyAccumulates + MACS_OF_AN_ELEMENT * operations.elements) / secondsPerStep;
+  return { multiplyAccumulates: perSecond, elements: perSecond / MACS_OF_AN_ELEMENT };
+}
+
+const MACS_OF_AN_ELEMENT = 32;
+
+interface Step {
+  graph: Graph;
+  types: ValueTypes;
+  constants: ReadonlySet<ValueName>;
+}
+
+function stepOf(plan: Plan, options: EpochOptions): Step {
+  const { step, around } = deriveBareStep(plan, options);
+  const outer = new Map(around.map(({ name, type, shape }) => [name, { type, shape }] as const));
+  return asExecuted(step, inferTypes(step, outer));
+}
+
+/** Bytes that a native call adds: the arena it fills, less what the session's constants had filled before. */
+function heldByRun({ graph, types, constants }: Step, sizes: Sizes, carried: number): number {
+  const order = executionOrder(graph);
+  const read = new Set(order.flatMap((node) => node.inputs));
+  const constantBytes = [...constants].filter((name) => read.has(name)).map((name) => bytesOf(types.get(name)!, sizes));
+  const buffers = buffersOf(graph, order, types, { sizes, held: constants });
+  const end = order.length + 2;
+  // The constants were there first, then what the last step has handed to this one.
+  const earlier: Buffer[] = [
+    ...constantBytes.map((bytes) => ({ bytes, from: 0, to: end })),
+    ...(carried > 0 ? [{ bytes: carried, from: 1, to: end }] : []),
+  ];
+  const later = buffers.map(({ bytes, from, to }) => ({ bytes, from: from + 2, to: to + 2 }));
+  return arenaBytes([...earlier, ...later]) - sum(constantBytes);
+}
+
+type Sizes = Readonly<Record<string, number>>;
+
+function operationsOf(graph: Graph, types: ValueTypes, sizes: Sizes): Prediction["operations"] {
+  const fixed: ValueTypes = new Map(
+    [...types].map(([name, { type, shape }]) => [name, { type, shape: shape.map((dim) => sizeOf(dim, sizes)) }]),
+  );
+  let [multiplyAccumulates, elements] = [0, 0];
+  for (const node of graph.nodes) {
+    const macs = macsOf(node, fixed) ?? 0;
+    multiplyAccumulates += macs;
+    if (macs === 0) elements += elementCount(fixed.get(node.outputs[0]!)!.shape as number[]);
+  }
+  return { multiplyAccumulates, elements };
+}
+
+function secondsOf(
+  { multiplyAccumulates, elements }: Prediction["operations"],
+  steps: number,
+  { throughput, epochs = 1 }: TrainingCosts,
+): Prediction["seconds"] {
+  if (!throughput) return null;
+  const step = multiplyAccumulates / throughput.multiplyAccumulates + elements / throughput.elements;
+  return { step, epoch: step * steps, training: step * steps * epochs };
+}
+
+const batchSymbol = ({ base }: Plan): string => String(base.input.shape[0]);
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
