@@ -24,8 +24,11 @@ import { type OpenRows, openRowCache } from "./rows.ts";
 import { makeTask, type Task, type TaskOptions } from "./task.ts";
 import { type Evaluator, openEvaluator, openTrainer } from "./trainer.ts";
 
+/** What a run does one after the other: it weighs channels, fills the cache, tries learning rates, and trains. */
+export const PROGRESS_PHASES = ["measure", "cache", "probe", "train"] as const;
+
 export interface Progress {
-  phase: "cache" | "train";
+  phase: (typeof PROGRESS_PHASES)[number];
   done: number;
   total: number;
   loss?: number;
