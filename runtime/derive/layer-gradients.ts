@@ -87,7 +87,7 @@ export function layerGradients(
     const indices = b.constant("channels", int64(channels));
     const group = attribute(node, "group", "int", 1);
     const gathered = (value: ValueName, axis: number) => b.add("Gather", [value, indices], { axis });
-    if (group > 1 && group !== layer.outChannels) {
+    if (group > 1 && (group !== layer.outChannels || dims[1] !== 1)) {
       return gathered(gradientOf(node, atProduct(), type, layer.weight!.at), layer.weightAxis);
     }
     const some = dims.with(layer.weightAxis, channels.length);

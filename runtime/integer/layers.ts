@@ -1,6 +1,6 @@
 import { attribute } from "../onnx/attributes.ts";
 import type { Dim, Graph, Node, ValueName } from "../onnx/graph.ts";
-import type { Tensor } from "../onnx/tensor.ts";
+import { elementCount, type Tensor } from "../onnx/tensor.ts";
 import type { ValueTypes } from "../shapes/infer.ts";
 import { constantOf, quantizedOperand } from "./quantized.ts";
 
@@ -41,7 +41,7 @@ export type OperandKind = "weight" | "bias";
 interface Form {
   /** Places of weight and bias among the operands. */
   weight?: (node: Node) => number | null;
-  bias?: (node: Node, graph: Constants) => number | null;
+  bias?: (node: Node, constants: Constants, channels: Dim) => number | null;
   weightAxis?(node: Node): number;
   outputAxis: number;
   /** Whether integer kernels do this operator when its output is quantized, or also when it is not. */
@@ -66,7 +66,8 @@ const FORMS: Readonly<Record<string, Form>> = {
   },
   MatMul: { weight: () => 1, weightAxis: () => 1, outputAxis: -1, integer: "any output" },
   Add: {
-    bias: (node, constants) => [0, 1].find((at) => constants.real(node.inputs[at]!)) ?? null,
+    bias: (node, constants, channels) =>
+      [0, 1].find((at) => isBias(constants.real(node.inputs[at]!), channels)) ?? null,
     outputAxis: -1,
     integer: "never",
   },
@@ -75,13 +76,18 @@ const FORMS: Readonly<Record<string, Form>> = {
   LayerNormalization: { ...norm, outputAxis: -1 },
 };
 
+/** One number for many channels, such as the ε under a root or the 3 of a hard swish, belongs to a formula: nobody has trained it. */
+const isBias = (constant: Tensor | null, channels: Dim): boolean =>
+  constant !== null && (constant.data.length > 1 || (channels === 1 && constant.dims.length > 0));
+
 /** Operators with a matrix or kernel between two sets of channels, as against factors and sums of single channels. */
 export const isWeighted = ({ node }: Layer): boolean => WEIGHTED.has(node.opType);
 const WEIGHTED = new Set(["Conv", "Gemm", "MatMul"]);
 
 /** Whether it gives one number per channel and sample: what a classifier ends with. */
 export const isLinear = (layer: Layer): boolean =>
-  isWeighted(layer) && layer.shape.slice(1).every((dim) => dim === 1 || dim === layer.outChannels);
+  // Not a number, where a size is open.
+  isWeighted(layer) && elementCount(layer.shape.slice(1) as number[]) === layer.outChannels;
 
 /** All layers of a prepared graph, in topological order. */
 export function findLayers(graph: Graph, types: ValueTypes): Layer[] {
@@ -91,7 +97,8 @@ export function findLayers(graph: Graph, types: ValueTypes): Layer[] {
     const form = node.domain === "" && Object.hasOwn(FORMS, node.opType) ? FORMS[node.opType]! : undefined;
     if (!form || form.applies?.(node) === false) return [];
     const weight = operandAt(node, constants, form.weight?.(node) ?? null);
-    const bias = operandAt(node, constants, form.bias?.(node, constants) ?? null);
+    const channels = types.get(node.outputs[0]!)!.shape.at(form.outputAxis) ?? 1;
+    const bias = operandAt(node, constants, form.bias?.(node, constants, channels) ?? null);
     // A weighted operator between two computed values (attention) has nothing to adapt.
     if (form.weight && !weight) return [];
     if ((!weight && !bias) || (weight && node.opType === "MatMul" && weight.dims.length !== 2)) return [];

@@ -7,7 +7,7 @@ import { constantOf, dequantizeNode, quantizedOperand } from "./quantized.ts";
  * The graph in the one form that the rest of the engine reads: every quantizer has its zero point, every convolution and Gemm a bias,
  * and their quantized weights one scale per output channel. The numbers it computes stay the same.
  */
-export const prepareGraph = (graph: Graph): Graph => addBiases(scalePerChannel(addZeroPoints(graph)));
+export const prepareGraph = (graph: Graph): Graph => biasPerChannel(addBiases(scalePerChannel(addZeroPoints(graph))));
 
 /** An absent zero point is zero, of the quantized type (uint8 where nothing says otherwise). @see ONNX QuantizeLinear-13 */
 function addZeroPoints(graph: Graph): Graph {
@@ -92,6 +92,24 @@ function addBiases(graph: Graph): Graph {
     initializers.set(operands.scale, float32(wScale.dims, scales));
     initializers.set(operands.zeroPoint, { ...zeros("int32", wScale.data.length), dims: wScale.dims });
     return [dequantizeNode(name, operands, 0), withBias];
+  });
+  return { ...graph, nodes, initializers };
+}
+
+/** The constant of a Gemm that broadcasts, [1], [1, O] or no dims at all, as one number per output channel. */
+function biasPerChannel(graph: Graph): Graph {
+  const initializers = new Map(graph.initializers);
+  const nodes = graph.nodes.map((node): Node => {
+    if (node.opType !== "Gemm" || node.domain !== "") return node;
+    const [, weight, bias] = node.inputs.map((name) => initializers.get(name));
+    if (bias?.type !== "float32" || !weight) return node;
+    const channels = weight.dims[WEIGHTED.Gemm!(node).axis]!;
+    const count = bias.data.length;
+    if (bias.dims.length === 1 && count === channels) return node;
+    if (count !== 1 && (count !== channels || bias.dims.at(-1) !== channels)) return node; // another for each row
+    const name = `${node.name}_bias_per_channel`;
+    initializers.set(name, count === 1 ? repeated(bias, channels) : { ...bias, dims: [channels] });
+    return { ...node, inputs: node.inputs.with(2, name) };
   });
   return { ...graph, nodes, initializers };
 }
