@@ -41,8 +41,8 @@ const [LOWEST, HIGHEST, FIRST] = [3e-5, 0.5, 3e-3];
 /** A first pass so much above the others' has thrown the base's knowledge away, even where it learns again from there. */
 const THROWN = 1.25;
 
-/** Last losses this close are one and the same, and the smaller rate is the safer. */
-const TIE = 1.03;
+/** The part of the best gain that is as good as it: the smaller rate is the safer. */
+const NEARLY = 0.9;
 
 /**
  * Finds a learning rate by trying: a handful of steps at each of several rates, over the same batches. Nothing of them stays.
@@ -67,7 +67,7 @@ export async function probeLearningRate(trainer: Trainer, options: ProbeOptions)
 }
 
 /**
- * The best of the stable rates: the lowest last loss, and of equals the smallest rate. null where none is stable.
+ * The best of the stable rates: the one that lowers the loss most, or the smallest that does nearly as well; null where none is stable.
  * A rate is stable if its losses are numbers, do not end above where they began, and did not begin by making things worse.
  */
 export function chooseRate(trials: readonly Trial[]): number | null {
@@ -77,7 +77,8 @@ export function chooseRate(trials: readonly Trial[]): number | null {
       losses.every(Number.isFinite) && losses[0]! <= begun * THROWN + 1e-9 && losses.at(-1)! <= losses[0]! + 1e-9,
   );
   const best = Math.min(...stable.map(({ losses }) => losses.at(-1)!));
-  const equals = stable.filter(({ losses }) => losses.at(-1)! <= best * TIE);
+  const enough = Math.max(best, begun - NEARLY * (begun - best));
+  const equals = stable.filter(({ losses }) => losses.at(-1)! <= enough);
   return equals.length === 0 ? null : Math.min(...equals.map(({ rate }) => rate));
 }
 
