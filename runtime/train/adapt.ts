@@ -12,17 +12,19 @@ import { fingerprint, type ModelPackage } from "../package/package.ts";
 import { type Plan, startParameters } from "../plan/plan.ts";
 import { seeded } from "../random/random.ts";
 import type { AugmentPolicy } from "../signal/augment/index.ts";
+import { stepsPerEpoch } from "./batches.ts";
 import { decodeCheckpoint, encodeCheckpoint, type RunIdentity } from "./checkpoint.ts";
 import { choosePlan } from "./choose.ts";
 import { type Dataset, makeDataset } from "./dataset.ts";
 import { describeAdapter } from "./describe.ts";
-import { type FitState, trainParameters } from "./fit.ts";
+import { type FitState, firstRate, trainParameters } from "./fit.ts";
 import { imprinted } from "./imprint.ts";
 import { type Measure, measureWith } from "./measure.ts";
 import { type TrainingOptions, trainingOptions } from "./options.ts";
+import { type ProbeOptions, probeLearningRate } from "./probe.ts";
 import { type OpenRows, openRowCache } from "./rows.ts";
 import { makeTask, type Task, type TaskOptions } from "./task.ts";
-import { type Evaluator, openEvaluator, openTrainer } from "./trainer.ts";
+import { type Evaluator, openEvaluator, openTrainer, type Trainer } from "./trainer.ts";
 
 /** What a run does one after the other: it weighs channels, fills the cache, tries learning rates, and trains. */
 export const PROGRESS_PHASES = ["measure", "cache", "probe", "train"] as const;
@@ -168,14 +170,19 @@ async function train(run: Run) {
     try {
       const { checkpoint } = run;
       const identity = identityOf(run);
+      const resume = checkpoint && (await takenUp(checkpoint, identity));
+      const batches = { ...dataset.batches, mix: training.rehearsalMix, batch: training.batch };
+      const { count, rowBytes } = dataset.train.rows;
+      const memory = { rows: count, most: Math.max(training.batch, Math.floor(training.cacheMemoryBytes / rowBytes)) };
       const fitted = await trainParameters(trainer, {
-        resume: checkpoint && (await takenUp(checkpoint, identity)),
+        resume,
         onCheckpoint: checkpoint && ((state) => checkpoint.save(encodeCheckpoint(state, identity))),
         epochs: training.epochs,
-        learningRate: training.learningRate === "auto" ? 0.003 : training.learningRate,
+        learningRate: resume ? firstRate(resume) : await learningRate(run, trainer, { batches, memory, start }),
         schedule: training.schedule,
         patience: training.patience,
-        batches: { ...dataset.batches, mix: training.rehearsalMix, batch: training.batch },
+        batches,
+        memory,
         start,
         random: run.random,
         ...(task.loss === "cross-entropy" && { chance: Math.log(task.classes.length) }),
@@ -201,6 +208,20 @@ async function train(run: Run) {
   } finally {
     await evaluator.close();
   }
+}
+
+/** The rate that was asked for, or one found by trying. Its randomness is its own: the run that follows is the same either way. */
+async function learningRate(
+  { training, signal, onProgress }: Run,
+  trainer: Trainer,
+  probe: Pick<ProbeOptions, "batches" | "memory" | "start">,
+): Promise<number> {
+  if (training.learningRate !== "auto") return training.learningRate;
+  onProgress?.({ phase: "probe", done: 0, total: 1 });
+  const steps = training.epochs * stepsPerEpoch(probe.batches);
+  const { rate } = await probeLearningRate(trainer, { ...probe, random: seeded(training.seed), steps, signal });
+  onProgress?.({ phase: "probe", done: 1, total: 1 });
+  return rate;
 }
 
 /** Everything that the outcome of a run depends on. */

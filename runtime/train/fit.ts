@@ -58,8 +58,12 @@ export interface FitState {
   limit: number | null;
 }
 
-/** How often a diverged run may start again, with a quarter of the learning rate. */
+/** How often a diverged run may start again, and what its learning rate is divided by each time. */
 const RETRIES = 2;
+const CUT = 4;
+
+/** The learning rate that a run was begun with, before divergence took anything off it. */
+export const firstRate = ({ learningRate, retries }: FitState): number => learningRate * CUT ** retries;
 
 /** A loss so many times what it was at first, for so many epochs in a row, will not come back. */
 const DIVERGED = { times: 3, epochs: 2 };
@@ -88,7 +92,7 @@ function begin(trainer: Trainer, options: FitOptions, before: Metrics, retries: 
   return {
     epoch: 0,
     retries,
-    learningRate: options.learningRate / 4 ** retries,
+    learningRate: options.learningRate / CUT ** retries,
     training: trainer.start(start),
     best: { parameters: start, metrics: before, epoch: 0 },
     before,
