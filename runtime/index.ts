@@ -26,15 +26,8 @@ export { type Classification, type Classifier, type ClassifierOptions, createCla
 export { type AppraiseOptions, appraise, type EvaluateOptions, type Evaluation, evaluate } from "./serve/evaluate.ts";
 export { merge } from "./serve/merge.ts";
 export { createPreprocessor, type Preprocessor } from "./signal/index.ts";
-export {
-  type AdaptOptions,
-  type AdaptReport,
-  type AdaptResult,
-  adapt,
-  type CheckpointStore,
-  PROGRESS_PHASES,
-  type Progress,
-} from "./train/adapt.ts";
+export { type AdaptReport, type AdaptResult, adapt } from "./train/adapt.ts";
 export { DEFAULT_TRAINING, type TrainingOptions } from "./train/options.ts";
+export { type AdaptOptions, type CheckpointStore, PROGRESS_PHASES, type Progress } from "./train/request.ts";
 export type { OpenRows } from "./train/rows.ts";
 export type { Sample } from "./train/samples.ts";

@@ -3,7 +3,7 @@ import { headOf } from "../derive/grow.ts";
 import { isWeighted } from "../integer/layers.ts";
 import type { ModelPackage } from "../package/package.ts";
 import { makePlan, type Plan, planOf } from "../plan/plan.ts";
-import type { AdaptOptions } from "./adapt.ts";
+import type { AdaptOptions } from "./request.ts";
 import type { Task } from "./task.ts";
 
 /**

@@ -1,6 +1,6 @@
 import type { AdapterDescription } from "../adapter/adapter.ts";
 import type { Plan } from "../plan/plan.ts";
-import type { AdaptOptions } from "./adapt.ts";
+import type { AdaptOptions } from "./request.ts";
 import type { Task } from "./task.ts";
 
 /** What an adapter says of itself. */

@@ -3,7 +3,8 @@ import { decodeAdapter } from "../../../runtime/adapter/adapter.ts";
 import { LichenError } from "../../../runtime/errors.ts";
 import { createClassifier } from "../../../runtime/serve/classifier.ts";
 import { evaluate } from "../../../runtime/serve/evaluate.ts";
-import { adapt, type Progress } from "../../../runtime/train/adapt.ts";
+import { adapt } from "../../../runtime/train/adapt.ts";
+import type { Progress } from "../../../runtime/train/request.ts";
 import { toyPackage, toySamples } from "../toy.ts";
 
 const model = toyPackage();

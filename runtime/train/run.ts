@@ -1,0 +1,146 @@
+import type { Metrics } from "../adapter/adapter.ts";
+import { parametersUnder } from "../adapter/parameters.ts";
+import { deriveEpoch, EPOCH } from "../derive/epoch.ts";
+import { deriveEvaluation } from "../derive/evaluation.ts";
+import { LichenError } from "../errors.ts";
+import type { Tensors } from "../execute/session.ts";
+import { concatRows, float32 } from "../onnx/tensor.ts";
+import { fingerprint } from "../package/package.ts";
+import { type Plan, startParameters } from "../plan/plan.ts";
+import { type SeededRandom, seeded } from "../random/random.ts";
+import { stepsPerEpoch } from "./batches.ts";
+import { decodeCheckpoint, encodeCheckpoint, type RunIdentity } from "./checkpoint.ts";
+import type { Dataset } from "./dataset.ts";
+import { type FitState, firstRate, trainParameters } from "./fit.ts";
+import { imprinted } from "./imprint.ts";
+import { type Measure, measureWith } from "./measure.ts";
+import type { TrainingOptions } from "./options.ts";
+import { type ProbeOptions, probeLearningRate } from "./probe.ts";
+import type { AdaptOptions, CheckpointStore } from "./request.ts";
+import type { Task } from "./task.ts";
+import { type Evaluator, openEvaluator, openTrainer, type Trainer } from "./trainer.ts";
+
+/** A training run whose samples are cached. */
+export interface Run extends AdaptOptions {
+  training: TrainingOptions;
+  plan: Plan;
+  task: Task;
+  dataset: Dataset;
+  random: SeededRandom;
+}
+
+/** Trains from where the incumbent or the base is, and keeps the best that was seen. @throws CANCELLED, DIVERGED */
+export async function train(run: Run) {
+  const { plan, task, dataset, training, model } = run;
+  const evaluator = await openEvaluator(await deriveEvaluation(plan), plan, training.threads);
+  try {
+    const measure = await measureWith(evaluator, model, task, dataset);
+    const side = { ...dataset.train.side, ...(await teacher(run, evaluator)) };
+    const start = await startOf(run);
+    const trainer = await openTrainer(await deriveEpoch(plan, { ...training, terms: dataset.terms }), plan, {
+      ...training,
+      set: { rows: dataset.train.rows, side },
+    });
+    try {
+      const { checkpoint } = run;
+      const identity = identityOf(run);
+      const resume = checkpoint && (await takenUp(checkpoint, identity));
+      const batches = { ...dataset.batches, mix: training.rehearsalMix, batch: training.batch };
+      const { count, rowBytes } = dataset.train.rows;
+      const memory = { rows: count, most: Math.max(training.batch, Math.floor(training.cacheMemoryBytes / rowBytes)) };
+      const fitted = await trainParameters(trainer, {
+        resume,
+        onCheckpoint: checkpoint && ((state) => checkpoint.save(encodeCheckpoint(state, identity))),
+        epochs: training.epochs,
+        learningRate: resume ? firstRate(resume) : await learningRate(run, trainer, { batches, memory, start }),
+        schedule: training.schedule,
+        patience: training.patience,
+        batches,
+        memory,
+        start,
+        random: run.random,
+        ...(task.loss === "cross-entropy" && { chance: Math.log(task.classes.length) }),
+        signal: run.signal,
+        score: measure,
+        onEpoch: (done, loss, { heldOut }) =>
+          run.onProgress?.({
+            phase: "train",
+            done,
+            total: training.epochs,
+            loss,
+            ...(heldOut && { accuracy: heldOut.accuracy }),
+          }),
+      });
+      return {
+        ...fitted,
+        before: await beforeOf(run, measure, fitted.before),
+        stateBytes: { predicted: 0, measured: 0 },
+      };
+    } finally {
+      await trainer.close();
+    }
+  } finally {
+    await evaluator.close();
+  }
+}
+
+/** The rate that was asked for, or one found by trying. Its randomness is its own: the run that follows is the same either way. */
+async function learningRate(
+  { training, signal, onProgress }: Run,
+  trainer: Trainer,
+  probe: Pick<ProbeOptions, "batches" | "memory" | "start">,
+): Promise<number> {
+  if (training.learningRate !== "auto") return training.learningRate;
+  onProgress?.({ phase: "probe", done: 0, total: 1 });
+  const steps = training.epochs * stepsPerEpoch(probe.batches);
+  const { rate } = await probeLearningRate(trainer, { ...probe, random: seeded(training.seed), steps, signal });
+  onProgress?.({ phase: "probe", done: 1, total: 1 });
+  return rate;
+}
+
+/** Everything that the outcome of a run depends on. */
+function identityOf({ model, plan, training, dataset, start, augment }: Run): RunIdentity {
+  return {
+    base: model.sha256,
+    method: plan.method,
+    plan: fingerprint(plan.spec, training, dataset.fingerprint, start?.sha256 ?? null, augment ?? null),
+  };
+}
+
+/** The run that was interrupted, if it was this one: a damaged or foreign checkpoint is as good as none. */
+async function takenUp(checkpoint: CheckpointStore, identity: RunIdentity): Promise<FitState | undefined> {
+  const bytes = await checkpoint.load();
+  if (!bytes) return undefined;
+  try {
+    return decodeCheckpoint(bytes, identity, "checkpoint");
+  } catch (error) {
+    if (error instanceof LichenError) return undefined;
+    throw error;
+  }
+}
+
+/** Where training starts: at the adapter that serves now, or at the base; new classes at the means of their samples. */
+async function startOf({ plan, task, start: incumbent, training, model }: Run): Promise<Tensors> {
+  const from = incumbent ? parametersUnder(incumbent, plan) : startParameters(plan);
+  const known = incumbent?.description.classes.length ?? model.card.labels.length;
+  return known < task.classes.length ? imprinted(plan, task, from, known, training.threads) : from;
+}
+
+/** What serves now has no answer for classes that come only with this adapter. */
+async function beforeOf(
+  { plan, task, start: incumbent, model }: Run,
+  measure: Measure,
+  measured: Metrics,
+): Promise<Metrics> {
+  const known = incumbent?.description.classes.length ?? model.card.labels.length;
+  if (known === task.classes.length) return measured;
+  return measure(incumbent ? parametersUnder(incumbent, plan) : startParameters(plan), known);
+}
+
+/** The base's own logits on every training sample, where a loss asks for them. */
+async function teacher({ plan, dataset }: Run, evaluator: Evaluator): Promise<Tensors> {
+  const classes = dataset.terms.find(({ loss }) => loss === "distillation")?.teacherClasses;
+  if (classes === undefined) return {};
+  const logits = await evaluator.logits(dataset.train.rows, startParameters(plan));
+  return { [EPOCH.teacher]: concatRows(logits.map((row) => float32([1, classes], row.subarray(0, classes)))) };
+}
