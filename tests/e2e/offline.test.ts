@@ -63,3 +63,49 @@ it("refuses what cannot be used, with a code, and writes nothing", async () => {
     expect(await lichen(...parameters)).toMatchObject({ code, stdout: "", stderr: expect.stringMatching(message) });
   }
 });
+
+it("describes a model, writes its training graphs, and averages what two boards learnt", async () => {
+  const { lichen, folder } = await board();
+  const json = async (...parameters: string[]) => {
+    const { code, stdout, stderr } = await lichen(...parameters, "--json");
+    expect(code, stderr).toBe(0);
+    return JSON.parse(stdout);
+  };
+  expect(await json("inspect", MODEL)).toMatchObject({ schema: "lichen/inspect/1", parameters: 45_194, problems: [] });
+
+  const graphs = join(folder, "the graphs");
+  const derived = await json("derive", "--model", MODEL, "--method", "bias", "--targets", "last:2", "--out", graphs);
+  expect(derived).toMatchObject({ schema: "lichen/derive/1", method: "bias" });
+  expect(await readFile(join(graphs, "README.md"), "utf8")).toContain("epoch.onnx");
+
+  const adapters = ["a", "b"].map((name) => join(folder, `${name}.safetensors`));
+  for (const [at, out] of adapters.entries()) {
+    const data = at === 0 ? train : test;
+    await json("adapt", "--model", MODEL, "--data", data, "--method", "head", "--epochs", "1", "--out", out);
+  }
+  const out = join(folder, "average.safetensors");
+  const averaged = await json("average", ...adapters, "--out", out);
+  expect(averaged).toMatchObject({ schema: "lichen/average/1", adapters: [{ samples: 80 }, { samples: 60 }] });
+  expect(await json("eval", "--model", MODEL, "--data", test, "--adapter", out)).toMatchObject({
+    adapter: averaged.sha256,
+  });
+  const bias = join(folder, "bias.safetensors");
+  await json("adapt", "--model", MODEL, "--data", test, "--method", "bias", "--epochs", "1", "--out", bias);
+  expect(await lichen("average", out, bias, "--out", join(folder, "none"))).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: expect.stringMatching(/^AVERAGE_MISMATCH: .*method/),
+  });
+});
+
+it("compares methods on the same samples", async () => {
+  const { lichen, folder } = await board();
+  const svg = join(folder, "plot.svg");
+  const parameters = ["--model", MODEL, "--data", train, "--val", test, "--methods", "head,bias", "--epochs", "2"];
+  const { code, stdout, stderr } = await lichen("compare", ...parameters, "--svg", svg);
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(/method +accuracy +parameters[\s\S]*head +[\d.]+ %[\s\S]*accepted|refused/);
+  expect(await readFile(svg, "utf8")).toMatch(/^<svg /);
+  expect(await lichen("compare", ...parameters, "--cost", "love")).toMatchObject({ code: 2, stdout: "" });
+  expect(await lichen("compare", ...parameters, "--seeds", "0")).toMatchObject({ code: 2, stdout: "" });
+});
