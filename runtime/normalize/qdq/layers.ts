@@ -1,9 +1,10 @@
 import { attribute } from "../../onnx/attributes.ts";
 import type { Graph, Node, ValueName } from "../../onnx/graph.ts";
-import { elementCount, float32, int32, type Tensor, tensor } from "../../onnx/tensor.ts";
+import { float32, int32, type Tensor } from "../../onnx/tensor.ts";
 import { int } from "../attributes.ts";
 import { roundToEven } from "./codes.ts";
 import { isDequantize, linksOf, uniqueNames } from "./links.ts";
+import { type QuantizedTensor, uniformWeight } from "./weights.ts";
 
 /** The layers that integer kernels run: where the output channels are in the weight, and whether a bias is an operand. */
 const LAYERS: Readonly<
@@ -84,51 +85,9 @@ export function uniformLayers(graph: Graph): Graph {
   return { ...graph, nodes: nodes.flat().map((node) => rewritten.get(node) ?? node), initializers };
 }
 
-/** real = (code − zero point) · scale */
-interface QuantizedTensor {
-  codes: Tensor;
-  scale: Tensor;
-  zeroPoint: Tensor;
-}
-
 function quantizedTensor({ inputs }: Node, initializers: ReadonlyMap<ValueName, Tensor>): QuantizedTensor | undefined {
   const [codes, scale, zeroPoint] = inputs.map((name) => initializers.get(name));
   return codes && scale?.type === "float32" && zeroPoint ? { codes, scale, zeroPoint } : undefined;
-}
-
-/**
- * One scale and zero point per output channel; int8 with zero point 0, or uint8 where codes reach further from their zero point than
- * int8 does. The same object where that is so.
- * @returns undefined for scales along another axis, or of other types
- */
-function uniformWeight(weight: QuantizedTensor, axis: number, scaleAxis: number): QuantizedTensor | undefined {
-  const { codes, scale, zeroPoint } = weight;
-  const channels = codes.dims[axis]!;
-  const perChannel = scale.dims.length === 1 && scale.data.length === channels;
-  const along = scaleAxis < 0 ? scaleAxis + codes.dims.length : scaleAxis;
-  if (codes.type !== "int8" && codes.type !== "uint8") return undefined;
-  if (scale.data.length !== 1 && (!perChannel || along !== axis)) return undefined;
-  const at = ({ data }: Tensor, channel: number) => Number(data.length === 1 ? data[0] : data[channel]);
-  const inner = elementCount(codes.dims.slice(axis + 1));
-  const channelOf = (index: number) => Math.floor(index / inner) % channels;
-  const source = codes.data as Int8Array | Uint8Array;
-  const centred = Int16Array.from(source, (code, index) => code - at(zeroPoint, channelOf(index)));
-  const fits = centred.every((code) => code >= -128 && code <= 127);
-  const type = fits ? "int8" : "uint8";
-  const isCentred = zeroPoint.data.every((value: number | bigint) => value === 0);
-  const isUniform = codes.type === type && perChannel && along === axis && zeroPoint.data.length === channels;
-  if (isUniform && (isCentred || !fits)) return weight;
-
-  const shift = codes.type === "int8" ? 128 : 0;
-  const zeroPoints = Array.from({ length: channels }, (_, channel) => at(zeroPoint, channel) + shift);
-  return {
-    codes: tensor(type, codes.dims, fits ? Int8Array.from(centred) : Uint8Array.from(source, (code) => code + shift)),
-    scale: float32(
-      [channels],
-      Array.from({ length: channels }, (_, channel) => at(scale, channel)),
-    ),
-    zeroPoint: tensor(type, [channels], fits ? new Int8Array(channels) : Uint8Array.from(zeroPoints)),
-  };
 }
 
 /** Exactly the float32 that ONNX Runtime compares with. */

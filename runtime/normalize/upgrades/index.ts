@@ -1,3 +1,4 @@
+import type { Node } from "../../onnx/graph.ts";
 import { text, without } from "../attributes.ts";
 import type { Rewrite } from "../rewriting.ts";
 import { inferenceForm, withoutDropout } from "./inference.ts";
@@ -89,7 +90,8 @@ export const UPGRADES: Readonly<Record<string, readonly Upgrade[]>> = {
   ],
 };
 
-function renamedModes(...[node]: Parameters<Rewrite>) {
+/** GridSample-20 calls its modes as Resize does. */
+function renamedModes(node: Node): Node {
   const mode = node.attributes.mode?.value;
   const names: Readonly<Record<string, string>> = { bilinear: "linear", bicubic: "cubic" };
   const renamed = names[typeof mode === "string" ? mode : "bilinear"];
