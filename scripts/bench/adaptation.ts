@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { adapt, createPreprocessor, evaluate, type Sample, loadModel } from "../../runtime/index.ts";
+import { adapt, createPreprocessor, evaluate, loadModel, type Sample } from "../../runtime/index.ts";
 import { LABELS, readTakes, UNSEEN_SPEAKERS } from "../models/spoken-digits/takes.ts";
 import { markdownTable, meanAndDeviation, median } from "./tables.ts";
 

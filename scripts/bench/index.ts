@@ -5,11 +5,13 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { benchAdaptation } from "./adaptation.ts";
+import { benchPeers } from "./peers.ts";
 import { benchServing } from "./serving.ts";
 import { benchStep } from "./step.ts";
 
 const BENCHES: Readonly<Record<string, (threads: number) => Promise<string>>> = {
   adaptation: benchAdaptation,
+  peers: benchPeers,
   serving: benchServing,
   step: benchStep,
 };
