@@ -11,6 +11,7 @@ import { addInfer } from "./cli/commands/infer.ts";
 import { addInspect } from "./cli/commands/inspect.ts";
 //X from "./cli/commands/infer.ts";
 import { addMerge } from "./cli/commands/merge.ts";
+import { addPlan } from "./cli/commands/plan.ts";
 import { addRollback } from "./cli/commands/rollback.ts";
 import { addSamples } from "./cli/commands/samples.ts";
 import { addStatus } from "./cli/commands/status.ts";
@@ -28,6 +29,7 @@ const COMMANDS: readonly AddCommand[] = [
   addEval,
   addInspect,
   addDerive,
+  addPlan,
   addCompare,
   addMerge,
   addAverage,

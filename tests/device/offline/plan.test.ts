@@ -1,0 +1,70 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, it, onTestFinished } from "vitest";
+import { runOfflinePlan } from "../../../device/offline/plan.ts";
+import { encodeModel } from "../../../runtime/onnx/encode.ts";
+import { toyModel } from "../../runtime/toy.ts";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const packaged = path.join(root, "models/spoken-digits");
+
+async function bareModel(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), "lichen plan "));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const file = path.join(folder, "bare.onnx");
+  await writeFile(file, encodeModel(toyModel()));
+  return file;
+}
+
+it("plans for the samples that are there: those that train, and their share of the rehearsal pack", async () => {
+  const data = path.join(root, "scripts/demo/recordings/board-a/train");
+  const found = await runOfflinePlan({
+    model: packaged,
+    method: "bias+scale",
+    data,
+    targets: ["last:2"],
+    epochs: 3,
+    budget: {},
+  });
+  expect(found).toMatchObject({
+    schema: "lichen/plan/1",
+    method: "bias+scale",
+    samples: 80,
+    // Four fifths of 80 train, and half as many of the pack go along: 96 rows, 16 a step.
+    stepsPerEpoch: 6,
+    epochs: 3,
+    excesses: [],
+    nearest: null,
+    inference: 3_848_320,
+  });
+  expect(found.targets).toEqual([
+    { at: "conv13", methods: ["bias", "scale"], parameters: 256 },
+    { at: "logits", methods: ["bias", "scale"], parameters: 20 },
+  ]);
+  expect(found.prediction.seconds!.step).toBeCloseTo(found.measured.secondsPerStep, 9);
+  expect(found.prediction.seconds!.training).toBeCloseTo(3 * 6 * found.measured.secondsPerStep, 6);
+});
+
+it("a bare model will do, with a number of samples; but not to read samples with", async () => {
+  const model = await bareModel();
+  const few = await runOfflinePlan({ model, method: "bias", samples: 10, budget: {} });
+  const many = await runOfflinePlan({ model, method: "bias", samples: 1000, budget: {} });
+  expect([few.samples, few.stepsPerEpoch, many.stepsPerEpoch]).toEqual([10, 1, 50]);
+  expect(many.prediction.parts.cache).toBe(100 * few.prediction.parts.cache);
+  await expect(runOfflinePlan({ model, method: "bias", data: root, budget: {} })).rejects.toThrow(
+    /^BAD_ARGUMENT: .*bare model.*--samples/,
+  );
+});
+
+it("says what is over the budget, and what would fit", async () => {
+  const model = await bareModel();
+  const whole = await runOfflinePlan({ model, method: "bias", budget: {} });
+  const budget = { adapterBytes: whole.prediction.adapterBytes - 1 };
+  const found = await runOfflinePlan({ model, method: "bias", budget });
+  expect(found.excesses).toMatchObject([{ what: "adapter" }]);
+  expect(found.targets).toHaveLength(4);
+  expect(found.nearest!.targets.map(({ at }) => at)).toEqual(["depthwise", "pointwise", "head"]);
+  expect(found.nearest!.prediction.adapterBytes).toBeLessThanOrEqual(budget.adapterBytes);
+});
