@@ -21,6 +21,8 @@ export interface ProbeOptions {
   steps: number;
   /** The rate to use where the run is too short to try any, and where to begin otherwise. */
   first?: number;
+  /** The highest that may be tried: for entropy, which every rate lowers the more the higher it is, down to collapse. */
+  highest?: number;
   signal: AbortSignal | undefined;
 }
 
@@ -51,14 +53,14 @@ const NEARLY = 0.9;
  * @throws CANCELLED
  */
 export async function probeLearningRate(trainer: Trainer, options: ProbeOptions): Promise<Probe> {
-  const { batches, memory = { rows: 0, most: 0 }, random, first = FIRST } = options;
+  const { batches, memory = { rows: 0, most: 0 }, random, first = FIRST, highest = HIGHEST } = options;
   const budget = trialBudget(options.steps);
   const [chunk] = epochChunks(batches, random, memory);
   const length = Math.min(budget.batches, chunk!.steps);
   const passes = Math.min(4, Math.floor(budget.steps / length));
   const trials: Trial[] = [];
   while (trials.length < budget.trials) {
-    const rate = nextRate(trials, first);
+    const rate = nextRate(trials, first, highest);
     if (rate === null) break;
     trials.push({ rate, losses: await run(trainer, options, firstBatches(chunk!, length), rate, passes) });
   }
@@ -83,13 +85,13 @@ export function chooseRate(trials: readonly Trial[]): number | null {
 }
 
 /** The rate to try next: in steps of ten until the best has worse ones on both sides, then once between; null when that is done. */
-export function nextRate(trials: readonly Trial[], first: number = FIRST): number | null {
+export function nextRate(trials: readonly Trial[], first = FIRST, limit = HIGHEST): number | null {
   if (trials.length === 0) return first;
   const tried = trials.map(({ rate }) => rate);
   const [lowest, highest] = [Math.min(...tried), Math.max(...tried)];
   const best = chooseRate(trials);
   const isNew = (rate: number) =>
-    rate >= LOWEST && rate <= HIGHEST && tried.every((other) => Math.abs(Math.log(rate / other)) > 0.1);
+    rate >= LOWEST && rate <= limit && tried.every((other) => Math.abs(Math.log(rate / other)) > 0.1);
   // Where none is stable, all were too high.
   if (best === null) return isNew(lowest / 10) ? lowest / 10 : null;
   const outwards = [...(best === highest ? [best * 10] : []), ...(best === lowest ? [best / 10] : [])];

@@ -56,6 +56,15 @@ describe("the search", () => {
   });
 });
 
+it("never tries a rate above the highest allowed", () => {
+  const tried: Trial[] = [];
+  for (let rate = nextRate(tried, 1e-3, 4e-3); rate !== null; rate = nextRate(tried, 1e-3, 4e-3)) {
+    tried.push({ rate, losses: [1, 1 - rate] });
+  }
+  expect(Math.max(...tried.map(({ rate }) => rate))).toBeCloseTo(1e-3 * Math.sqrt(10), 6);
+  expect(chooseRate(tried)).toBeCloseTo(1e-3 * Math.sqrt(10), 6);
+});
+
 it("its cost stays below 15 % of any run", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 100_000 }), (steps) => {
