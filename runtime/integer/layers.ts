@@ -128,6 +128,8 @@ function runsInIntegers(graph: Graph, layer: Omit<Layer, "integer">, form: Form)
   const { input, weight, bias, output } = layer;
   if (form.integer === "never" || (form.integer === "quantized output" && !output)) return false;
   if (!input || !weight?.dequantize || (form.bias && !bias?.dequantize)) return false;
+  // Kernels know bytes: what is quantized to 16 bits is computed as real numbers.
+  if (![input, ...(output ? [output] : [])].every((node) => BYTES.has(zeroPointType(graph, node)))) return false;
   const scaleOf = (node: Node) => constantOf(graph, quantizedOperand(node).scale);
   const xScale = scaleOf(input);
   if (xScale.data.length !== 1) return false;
@@ -138,6 +140,10 @@ function runsInIntegers(graph: Graph, layer: Omit<Layer, "integer">, form: Form)
     (scale, at) => scale === Math.fround((xScale.data[0] as number) * ((wScale.data[at] ?? wScale.data[0]) as number)),
   ).every(Boolean);
 }
+
+const BYTES: ReadonlySet<string> = new Set(["int8", "uint8"]);
+
+const zeroPointType = (graph: Graph, { inputs }: Node): string => constantOf(graph, inputs[2]!).type;
 
 interface Constants {
   /** The DequantizeLinear that writes the value, if one does. */
