@@ -84,16 +84,21 @@ export async function train(run: Run) {
   }
 }
 
+/** Every rate lowers the entropy of predictions until they are all the same: without labels only small ones are tried. */
+const UNGUIDED = { first: 1e-3, highest: 3e-3 };
+
 /** The rate that was asked for, or one found by trying. Its randomness is its own: the run that follows is the same either way. */
 async function learningRate(
-  { training, signal, onProgress }: Run,
+  { training, task, signal, onProgress }: Run,
   trainer: Trainer,
   probe: Pick<ProbeOptions, "batches" | "memory" | "start">,
 ): Promise<number> {
   if (training.learningRate !== "auto") return training.learningRate;
   onProgress?.({ phase: "probe", done: 0, total: 1 });
   const steps = training.epochs * stepsPerEpoch(probe.batches);
-  const { rate } = await probeLearningRate(trainer, { ...probe, random: seeded(training.seed), steps, signal });
+  const bounds = task.loss === "entropy" ? UNGUIDED : {};
+  const random = seeded(training.seed);
+  const { rate } = await probeLearningRate(trainer, { ...probe, ...bounds, random, steps, signal });
   onProgress?.({ phase: "probe", done: 1, total: 1 });
   return rate;
 }
