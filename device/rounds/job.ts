@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { PROGRESS_PHASES } from "../../runtime/index.ts";
-import { metricsSchema } from "./record.ts";
+import { metricsSchema } from "../../runtime/adapter/adapter.ts";
+import { PROGRESS_PHASES } from "../../runtime/train/request.ts";
 
 const sample = z.strictObject({ path: z.string(), label: z.string() });
 const gate = z.strictObject({ minHeldOut: z.number(), maxForgetting: z.number() });

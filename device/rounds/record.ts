@@ -1,7 +1,6 @@
 import { z } from "zod";
-
-const score = z.object({ samples: z.number(), accuracy: z.number(), loss: z.number() }).nullable();
-export const metricsSchema = z.object({ heldOut: score, rehearsal: score });
+// Not from the runtime's index: commands that only ask the daemon start without ONNX Runtime.
+import { metricsSchema } from "../../runtime/adapter/adapter.ts";
 
 const outcome = z.discriminatedUnion("tag", [
   z.strictObject({ tag: z.literal("running") }),
