@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { metricsSchema } from "../../runtime/adapter/adapter.ts";
 import { progressSchema } from "../rounds/job.ts";
-import { metricsSchema, roundSchema } from "../rounds/record.ts";
+import { roundSchema } from "../rounds/record.ts";
 
 /** What the daemon answers, shared with the command. A change that breaks a reader gets a new number. */
 const answer = <N extends string, S extends z.ZodRawShape>(name: N, shape: S) =>
