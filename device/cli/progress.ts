@@ -1,14 +1,14 @@
 import { Presets, SingleBar } from "cli-progress";
+import type { Progress } from "../../runtime/index.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** What each phase is called for a person; one that has no row here goes by its own name. */
-const PHASES: Readonly<Record<string, string>> = {
+/** What each phase is called for a person; a daemon of a later version may name one that has no row here. */
+const PHASES = {
   cache: "listening",
-  fisher: "weighing",
   measure: "measuring",
   probe: "finding the learning rate",
   train: "training",
-};
+} satisfies Record<Progress["phase"], string>;
 
 /** How far a piece of work has come. */
 export interface Advance {
@@ -43,7 +43,7 @@ export function progressBar({ notes, env }: Terminal): ProgressBar {
   return {
     show(progress, of) {
       if (notes.isTTY !== true) return;
-      const phase = PHASES[progress.phase] ?? progress.phase;
+      const phase = (PHASES as Readonly<Record<string, string>>)[progress.phase] ?? progress.phase;
       const what = of === undefined ? phase : `${of}: ${phase}`;
       const payload = { what, facts: factsOf(progress) };
       if (shown !== what) bar.start(progress.total, progress.done, payload);

@@ -3,8 +3,9 @@ import { LichenError } from "../errors.ts";
 import { GRADIENTS } from "../gradients/index.ts";
 import { METHODS } from "../methods/index.ts";
 import { normalizeModel } from "../normalize/index.ts";
+import { UPGRADES } from "../normalize/upgrades/index.ts";
 import { decodeModel } from "../onnx/decode.ts";
-import type { Dim, Model } from "../onnx/graph.ts";
+import type { Dim, Model, Node } from "../onnx/graph.ts";
 import { fixedBatch, macsOf, qualifiedName } from "../plan/operations.ts";
 import { makePlan } from "../plan/plan.ts";
 import type { ValueTypes } from "../shapes/infer.ts";
@@ -104,9 +105,16 @@ function attempt<T>(work: () => T): Attempt<T> {
   }
 }
 
-/** Of the file's own values. The form that is trained has rules for more operators, and the same names. */
-const typesOf = (model: Model | undefined, normal: Model | undefined): ValueTypes =>
-  new Map([normal, model].flatMap((each) => (each ? [...inferKnownTypes(each.graph)] : [])));
+/**
+ * Of the file's own values. The form that is trained knows best: it has rules for more operators, and in it old ones mean what the
+ * rules mean. Where a model has no such form, what an old opset says otherwise stays unknown.
+ */
+function typesOf(model: Model | undefined, normal: Model | undefined): ValueTypes {
+  if (!model) return new Map();
+  const isDue = (node: Node) =>
+    Object.hasOwn(UPGRADES, node.opType) && UPGRADES[node.opType]!.some(({ below }) => model.opset < below);
+  return inferKnownTypes(model.graph, normal && inferKnownTypes(normal.graph), (node) => !isDue(node));
+}
 
 function layersOf(file: Outline, model: Model | undefined, types: ValueTypes): InspectedLayer[] {
   const decoded = new Map(model?.graph.nodes.map((node) => [node.outputs[0], node]));

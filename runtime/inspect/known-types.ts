@@ -1,13 +1,22 @@
 import { LichenError } from "../errors.ts";
-import type { Graph, ValueName } from "../onnx/graph.ts";
+import type { Graph, Node, ValueName } from "../onnx/graph.ts";
 import { operands } from "../onnx/topological.ts";
 import { inferTypes, type ValueTypes } from "../shapes/infer.ts";
 import type { ValueType } from "../shapes/rules.ts";
 
-/** Types of all values that can be inferred, where `inferTypes` would give up at the first that cannot. */
-export function inferKnownTypes(graph: Graph): ValueTypes {
-  const types = new Map<ValueName, ValueType>(inferTypes({ ...graph, nodes: [] }));
+/**
+ * Types of all values that can be inferred, where `inferTypes` would give up at the first that cannot.
+ * @param given types that are known already, and stay
+ * @param isUnderstood whether the shape rules mean what this node's opset means
+ */
+export function inferKnownTypes(
+  graph: Graph,
+  given: ValueTypes = new Map(),
+  isUnderstood: (node: Node) => boolean = () => true,
+): ValueTypes {
+  const types = new Map<ValueName, ValueType>([...inferTypes({ ...graph, nodes: [] }), ...given]);
   for (const node of graph.nodes) {
+    if (node.outputs.every((output) => types.has(output)) || !isUnderstood(node)) continue;
     const known = new Map(
       operands(node).flatMap((name) => (types.has(name) ? [[name, types.get(name)!] as const] : [])),
     );

@@ -41,6 +41,7 @@ const PARAMETER_OPERANDS: Readonly<Record<string, readonly number[]>> = {
   "com.microsoft.MatMulNBits": [1, 2],
   "com.microsoft.QGemm": [3, 6],
   "com.microsoft.QLinearAdd": [0, 3],
+  "com.microsoft.QLinearConv": [3, 8],
   "com.microsoft.QLinearMul": [0, 3],
   "com.microsoft.SkipLayerNormalization": [2, 3, 4],
 };

@@ -53,6 +53,7 @@ const MULTIPLY_ACCUMULATES: Readonly<Record<string, Rule>> = {
   "com.microsoft.FusedConv": convolution(1),
   "com.microsoft.FusedGemm": gemm,
   "com.microsoft.QGemm": gemm,
+  "com.microsoft.QLinearConv": convolution(3),
 };
 
 export const qualifiedName = ({ domain, opType }: Node): string => [domain, opType].filter(Boolean).join(".");

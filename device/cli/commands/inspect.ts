@@ -21,14 +21,14 @@ function readable(result: OfflineInspectResult): string {
   return [
     facts([...identity(result), ...contents(result)]),
     table(
-      ["layer", "operator", "numbers", "output", "parameters", "MACs"],
+      ["layer", "operator", "numbers", "parameters", "MACs", "output"],
       result.layers.map(({ name, operator, precision, outputShape, parameters, multiplyAccumulates }) => [
-        ellipsis(name, 28),
+        ellipsis(name, 24),
         operator,
         precision,
-        shape(outputShape),
         parameters,
         multiplyAccumulates ?? "–",
+        shape(outputShape),
       ]),
     ),
     methods(result),

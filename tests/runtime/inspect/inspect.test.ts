@@ -92,9 +92,22 @@ describe("a model that Lichen cannot train", () => {
       parameters: 30,
       weightBytes: 60,
       layers: [{ name: "Gemm_0", precision: "float16", parameters: 30, multiplyAccumulates: null }],
-      problems: [{ code: "MODEL_CORRUPT" }],
+      problems: [{ code: "UNSUPPORTED_OPERATOR" }],
     });
   });
+});
+
+it("reads an old opset as it was meant, and not at all where nobody can", () => {
+  // Before opset 18 a mean took its axes as an attribute; today's rule would find none, and take the mean of everything.
+  const b = new GraphBuilder();
+  b.input("x", "float32", ["N", 6, 4]);
+  const pooled = b.add("ReduceMean", ["x"], { axes: [1], keepdims: 0 });
+  b.output(b.add("MatMul", [pooled, b.constant("w", noise([4, 3], next))], {}, "head"));
+  const old = (graph: Graph) => inspectModel(encodeModel({ ...asModel(graph), opset: 13 }), "old");
+  expect(old(b.build("old")).layers).toMatchObject([{ outputShape: ["N", 3], multiplyAccumulates: 12 }]);
+  b.adopt({ name: "odd", opType: "Sparkle", domain: "acme", inputs: ["x"], outputs: ["y"], attributes: {} });
+  b.output("y");
+  expect(old(b.build("odd")).layers).toMatchObject([{ outputShape: null, multiplyAccumulates: null }]);
 });
 
 it("tells integer execution from integers that only save memory", () => {
