@@ -38,7 +38,8 @@ export async function openSession(model: Model | Uint8Array, options: SessionOpt
       logSeverityLevel: 3,
       ...(options.optimizedModelPath ? { optimizedModelFilePath: options.optimizedModelPath } : {}),
       // Idle threads that spin would take the cores from inference and from the sensor.
-      extra: { session: { intra_op: { allow_spinning: "0" } } },
+      // Constants apart from the arena: those that are packed into another form are given back, not kept as holes in it.
+      extra: { session: { intra_op: { allow_spinning: "0" }, use_device_allocator_for_initializers: "1" } },
     });
   } catch (cause) {
     throw new LichenError("MODEL_CORRUPT", { found: String(cause instanceof Error ? cause.message : cause), cause });

@@ -1,6 +1,7 @@
 import type { Graph, Node, ValueName } from "../onnx/graph.ts";
 import { ELEMENTS } from "../onnx/tensor.ts";
 import { operands } from "../onnx/topological.ts";
+import { isUnshaped } from "./executed.ts";
 import { sizeOf } from "../shapes/dims.ts";
 import type { ValueTypes } from "../shapes/infer.ts";
 import type { ValueType } from "../shapes/rule.ts";
@@ -47,29 +48,33 @@ export function executionOrder(graph: Graph): Node[] {
   return order;
 }
 
-/** Operators whose answer may take the place of the named operands, when nobody else reads those and the sizes agree. */
-const IN_PLACE: Readonly<Record<string, readonly number[]>> = {
-  Abs: [0],
-  Add: [0, 1],
-  Cast: [0],
-  Clip: [0],
-  Div: [0, 1],
-  Exp: [0],
-  Mul: [0, 1],
-  Neg: [0],
-  Reciprocal: [0],
-  Relu: [0],
-  Round: [0],
-  Sqrt: [0],
-  Sub: [0, 1],
-  Sum: [0],
-};
+/**
+ * Operators whose answer may take the place of their first operand, when nobody else reads that and the sizes agree. Arithmetic is
+ * not among them: its kernels always write into another buffer.
+ */
+const IN_PLACE: ReadonlySet<string> = new Set([
+  "Cast",
+  "Clip",
+  "Elu",
+  "HardSigmoid",
+  "LeakyRelu",
+  "Relu",
+  "ScatterElements",
+  "ScatterND",
+  "Sigmoid",
+  "Tanh",
+]);
 
 /** What a kernel holds beside its operands and answers, while it works. */
 function scratchBytes(node: Node, types: ValueTypes, sizes: LivenessOptions["sizes"]): number[] {
+  if (node.opType === "Conv") return [CONVOLUTION_SCRATCH];
   const output = bytesOf(types.get(node.outputs[0]!)!, sizes);
+  // Where copies what it takes from either side, and then joins the two.
   return node.opType === "Where" ? [output, output] : [];
 }
+
+/** A strip of unfolded pixels for one thread. */
+const CONVOLUTION_SCRATCH = 64 * 1024;
 
 /** Operators that only look at their operand in another way. */
 const ALIASES: ReadonlySet<string> = new Set(["Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Dropout"]);
@@ -154,27 +159,29 @@ export function buffersOf(graph: Graph, order: readonly Node[], types: ValueType
 
   function reusableInput(node: Node, output: ValueName): Open | undefined {
     if (ALIASES.has(node.opType)) return bufferOf.get(node.inputs[0]!);
-    for (const at of IN_PLACE[node.opType] ?? []) {
-      const buffer = bufferOf.get(node.inputs[at] ?? "");
-      if (buffer && buffer.left === 1 && matches(buffer, output)) return buffer;
-    }
-    return undefined;
+    const buffer = IN_PLACE.has(node.opType) ? bufferOf.get(node.inputs[0]!) : undefined;
+    return buffer && buffer.left === 1 && matches(buffer, output) ? buffer : undefined;
   }
 }
 
 /**
- * Values of whose shape ONNX Runtime's own inference loses the batch: behind a Reshape that leaves a size to be inferred. Only where
- * it knows that two sizes agree does it write into a buffer again.
+ * Values of whose shape ONNX Runtime's own inference loses the batch, behind a Reshape that leaves a size to be inferred, or which
+ * its optimizer adds without a shape. Only where it knows that two sizes agree does it write into a buffer again.
  */
 function vagueShapes(order: readonly Node[], types: ValueTypes): Set<ValueName> {
   const vague = new Set<ValueName>();
   for (const node of order) {
+    const decisive = OF_FIRST_OPERAND.has(node.opType) ? node.inputs.slice(0, 1) : operands(node);
     const inferred = node.opType === "Reshape" && types.get(node.inputs[1]!)?.known?.includes(-1);
-    const doubtful = inferred || operands(node).some((name) => vague.has(name));
-    for (const output of node.outputs) if (doubtful && !isFixed(types.get(output)!)) vague.add(output);
+    const doubtful = inferred || decisive.some((name) => vague.has(name));
+    for (const name of node.outputs) if (doubtful && name && !isFixed(types.get(name)!)) vague.add(name);
   }
+  for (const node of order) if (isUnshaped(node)) vague.add(node.outputs[0]!);
   return vague;
 }
+
+/** Operators whose other operands have no part in the shape of the answer, for all that ONNX infers. */
+const OF_FIRST_OPERAND: ReadonlySet<string> = new Set(["DequantizeLinear", "QuantizeLinear", "Clip", "PRelu"]);
 
 const isFixed = ({ shape }: ValueType): boolean => shape.every((dim) => typeof dim === "number");
 

@@ -7,7 +7,7 @@ import { inferTypes, type ValueTypes } from "../shapes/infer.ts";
 import { adapterBytes } from "./adapter-size.ts";
 import { arenaBytes } from "./arena.ts";
 import { asExecuted } from "./executed.ts";
-import { type Buffer, buffersOf, bytesOf, executionOrder } from "./liveness.ts";
+import { buffersOf, bytesOf, executionOrder } from "./liveness.ts";
 import { macsOf } from "./operations.ts";
 import type { Plan } from "./plan.ts";
 
@@ -56,7 +56,7 @@ export interface Prediction {
 }
 
 /** Beside tensors: what kernels and threads take when they run for the first time. Measured. */
-const RUN_BYTES = 512 * 1024;
+const RUN_BYTES = 1024 * 1024;
 
 /** What a plan costs, from shapes alone. @throws NO_SHAPE, NO_GRADIENT, UNSUPPORTED_OPERATOR */
 export function predict(plan: Plan, training: TrainingCosts): Prediction {
@@ -107,20 +107,12 @@ function stepOf(plan: Plan, options: EpochOptions): Step {
   return asExecuted(step, inferTypes(step, outer));
 }
 
-/** Bytes that a native call adds: the arena it fills, less what the session's constants had filled before. */
+/** Bytes that a native call adds: the arena it fills, in which what the last step handed to this one was there first. */
 function heldByRun({ graph, types, constants }: Step, sizes: Sizes, carried: number): number {
   const order = executionOrder(graph);
-  const read = new Set(order.flatMap((node) => node.inputs));
-  const constantBytes = [...constants].filter((name) => read.has(name)).map((name) => bytesOf(types.get(name)!, sizes));
-  const buffers = buffersOf(graph, order, types, { sizes, held: constants });
-  const end = order.length + 2;
-  // The constants were there first, then what the last step has handed to this one.
-  const earlier: Buffer[] = [
-    ...constantBytes.map((bytes) => ({ bytes, from: 0, to: end })),
-    ...(carried > 0 ? [{ bytes: carried, from: 1, to: end }] : []),
-  ];
-  const later = buffers.map(({ bytes, from, to }) => ({ bytes, from: from + 2, to: to + 2 }));
-  return arenaBytes([...earlier, ...later]) - sum(constantBytes);
+  const own = buffersOf(graph, order, types, { sizes, held: constants });
+  const later = own.map(({ bytes, from, to }) => ({ bytes, from: from + 1, to: to + 1 }));
+  return arenaBytes(carried > 0 ? [{ bytes: carried, from: 0, to: order.length + 1 }, ...later] : later);
 }
 
 type Sizes = Readonly<Record<string, number>>;
