@@ -119,7 +119,7 @@ function withChannelsBlocked(
   const kept = nodes.filter((node) => {
     if (node.opType !== "Conv" || !constants.has(node.inputs[1]!)) return true;
     const before = reordered("ReorderInput", node.inputs[0]!, types);
-    const blocked = `${node.outputs[0]}${BLOCKED}`;
+    const blocked = `${node.outputs[0]}:blocked`;
     types.set(blocked, types.get(node.outputs[0]!)!);
     added.push(
       before,
@@ -148,9 +148,3 @@ function readersOf(nodes: readonly Node[]): Map<ValueName, Node[]> {
     }
   return readers;
 }
-
-/** Whether the optimizer gave a node's answer no shape: a copy in another layout, or what is in that layout. */
-export const isUnshaped = ({ opType, outputs }: Node): boolean =>
-  opType === "ReorderInput" || opType === "QLinearConv" || outputs[0]!.endsWith(BLOCKED);
-
-const BLOCKED = ":blocked";

@@ -1,7 +1,6 @@
 import type { Graph, Node, ValueName } from "../onnx/graph.ts";
 import { ELEMENTS } from "../onnx/tensor.ts";
 import { operands } from "../onnx/topological.ts";
-import { isUnshaped } from "./executed.ts";
 import { sizeOf } from "../shapes/dims.ts";
 import type { ValueTypes } from "../shapes/infer.ts";
 import type { ValueType } from "../shapes/rule.ts";
@@ -165,8 +164,8 @@ export function buffersOf(graph: Graph, order: readonly Node[], types: ValueType
 }
 
 /**
- * Values of whose shape ONNX Runtime's own inference loses the batch, behind a Reshape that leaves a size to be inferred, or which
- * its optimizer adds without a shape. Only where it knows that two sizes agree does it write into a buffer again.
+ * Values of whose shape ONNX Runtime's own inference loses the batch, behind a Reshape that leaves a size to be inferred. Only where it
+ * knows that two sizes agree does it write into a buffer again.
  */
 function vagueShapes(order: readonly Node[], types: ValueTypes): Set<ValueName> {
   const vague = new Set<ValueName>();
@@ -176,7 +175,8 @@ function vagueShapes(order: readonly Node[], types: ValueTypes): Set<ValueName> 
     const doubtful = inferred || decisive.some((name) => vague.has(name));
     for (const name of node.outputs) if (doubtful && name && !isFixed(types.get(name)!)) vague.add(name);
   }
-  for (const node of order) if (isUnshaped(node)) vague.add(node.outputs[0]!);
+  // With its channels last, no other value has this one's shape.
+  for (const { opType, outputs } of order) if (opType === "QLinearConv") vague.add(outputs[0]!);
   return vague;
 }
 
