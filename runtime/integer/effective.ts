@@ -67,18 +67,32 @@ function requantize(b: GraphBuilder, graph: Graph, layer: Layer, base: Quantized
     const zeroPoint = b.add("Cast", [base.zeroPoint], { to: ELEMENT_CODES.float32 });
     return { ...base, quantized: clipped(b.add("Add", [round(base.scale), byChannel(zeroPoint)])) };
   }
-  const inner = layer.weight!.dims.map((_, axis) => axis).filter((axis) => axis !== layer.weightAxis);
-  const reach = b.add("ReduceMax", [b.add("Abs", [weight]), b.constant("axes", int64(inner))], { keepdims: 0 });
+  const reach = reachOf(b, layer, weight, { low, high });
   const fits = b.add("LessOrEqual", [reach, b.add("Mul", [base.scale, number(b, high + 0.5)])]);
   const scale = b.add("Where", [fits, base.scale, b.add("Div", [reach, number(b, high)])]);
   return { ...base, quantized: clipped(round(scale)), scale };
 }
 
-/** A base of reduced range (7 bits) stays in it: some kernels would saturate beyond. */
-function quantizedRange({ type, data }: Tensor): { low: number; high: number } {
+/** How far the weights of each channel reach, [O], counted in the steps of the upper end where the lower has one more. */
+function reachOf(b: GraphBuilder, { weight, weightAxis }: Layer, value: ValueName, { low, high }: Bounds): ValueName {
+  const inner = weight!.dims.map((_, axis) => axis).filter((axis) => axis !== weightAxis);
+  const largest = (of: ValueName) => b.add("ReduceMax", [of, b.constant("axes", int64(inner))], { keepdims: 0 });
+  if (low === -high) return largest(b.add("Abs", [value]));
+  const below = b.add("Mul", [largest(b.add("Neg", [value])), number(b, (high + 0.5) / (0.5 - low))]);
+  return b.add("Max", [largest(value), below]);
+}
+
+interface Bounds {
+  low: number;
+  high: number;
+}
+
+/** A base of reduced range (7 bits) stays in it: some kernels would saturate beyond. One that uses −128 keeps it. */
+function quantizedRange({ type, data }: Tensor): Bounds {
   if (type !== "int8") return RANGES[type as "uint8"] ?? RANGES.uint8;
-  const limit = (data as Int8Array).every((value) => Math.abs(value) <= 64) ? 64 : 127;
-  return { low: -limit, high: limit };
+  const values = data as Int8Array;
+  if (values.every((value) => Math.abs(value) <= 64)) return { low: -64, high: 64 };
+  return { low: values.includes(-128) ? -128 : -127, high: 127 };
 }
 
 const RANGES = { uint8: { low: 0, high: 255 } } as const satisfies Partial<Record<ElementType, object>>;

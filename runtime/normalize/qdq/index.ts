@@ -5,6 +5,8 @@ import { dropCasts } from "./casts.ts";
 import { foldClipping } from "./clipping.ts";
 import { foldConstants } from "./constants.ts";
 import { uniformLayers } from "./layers.ts";
+import { layMeansOut } from "./means.ts";
+import { joinBiases } from "./products.ts";
 import { completeQuantizers } from "./quantizers.ts";
 import { ownDequantizers } from "./sharing.ts";
 
@@ -17,6 +19,7 @@ import { ownDequantizers } from "./sharing.ts";
  *   does) and one scale per output channel, biases int32 constants at exactly float32(x scale · weight scale), zeros
  *   where there was none: the only form that ONNX Runtime fuses to integer kernels;
  * - no Relu or Clip stands between an integer operator and its QuantizeLinear;
+ * - a product of matrices with a bias behind it is a Gemm, and means over all places go over one axis;
  * - each DequantizeLinear has one reader, so that what a method changes in one layer changes nothing in another.
  *
  * The form keeps the numbers, but for biases that were no multiples of their scale: they are rounded to it, by at most half a step of
@@ -34,6 +37,8 @@ const PASSES: readonly ((graph: Graph) => Graph)[] = [
   foldConstants,
   unsignedActivations,
   foldClipping,
+  layMeansOut,
+  joinBiases,
   ownDequantizers,
   uniformLayers,
 ];
