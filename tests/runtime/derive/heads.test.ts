@@ -76,11 +76,7 @@ function network(options: Options): Model {
   const next = random(9);
   const b = new GraphBuilder();
   const codes = (type: "int8" | "uint8" | "int32", dims: number[], value: (at: number) => number) =>
-    tensor(
-      type,
-      dims,
-      ELEMENTS[type].from({ length: elementCount(dims) }, (_, at) => value(at)),
-    );
+    tensor(type, dims, new ELEMENTS[type](Array.from({ length: elementCount(dims) }, (_, at) => value(at))));
   const quantize = (x: ValueName, scale: number, zeroPoint: number) => {
     const zero = activations === "uint8" ? zeroPoint : zeroPoint - 128;
     const operands = [
