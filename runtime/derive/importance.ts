@@ -1,0 +1,79 @@
+import { backward } from "../gradients/backward.ts";
+import { sumOver } from "../gradients/rule.ts";
+import { isWeighted, type Layer } from "../integer/layers.ts";
+import { LOSSES } from "../losses/index.ts";
+import { asModel, GraphBuilder } from "../onnx/builder.ts";
+import type { Model, ValueName } from "../onnx/graph.ts";
+import { scalar } from "../onnx/tensor.ts";
+import { foldConstants } from "../passes/fold-constants.ts";
+import { prune } from "../passes/prune.ts";
+import type { Plan } from "../plan/plan.ts";
+import { EPOCH, type LossTerm, sideInputs } from "./epoch.ts";
+import { addForward } from "./forward.ts";
+import { realOutput } from "./layer-gradients.ts";
+
+/** Names of what goes into and comes out of importance.onnx; frontier values and what the losses compare with have their own. */
+export const IMPORTANCE = {
+  /** float32 [B]: 1 for a sample that counts, 0 for one that only fills the batch up. */
+  counts: "counts",
+  /** float32 [O] of a layer: Σ over the samples of the batch. */
+  of: (layer: string) => `importance:${layer}`,
+} as const;
+
+/**
+ * importance.onnx: (frontier activations, labels) → how much each output channel of the plan's layers matters to the loss, as the base
+ * is: the Fisher information of a factor on the channel, ½ Σ_n (Σ_p a·∂L_n/∂a)², which is also what removing the channel would cost.
+ * One pass forward and back, each sample with its own gradient. What the plan would train has no part in it.
+ * @see Theis et al. 2018, arXiv:1801.05787, eq. 5; Kwon et al. 2024, TinyTrain, arXiv:2307.09988, eq. 1
+ */
+export async function deriveImportance(plan: Plan, terms: readonly LossTerm[]): Promise<Model> {
+  const { base } = plan;
+  const b = new GraphBuilder({ source: base.graph });
+  for (const name of plan.frontier) {
+    const { type, shape } = base.types.get(name)!;
+    b.input(name, type, ["batch", ...shape.slice(1)]);
+  }
+  for (const { name, type, shape } of sideInputs(plan, terms)) b.input(name, type, ["batch", ...shape.slice(1)]);
+  b.input(IMPORTANCE.counts, "float32", ["batch"]);
+
+  const forward = addForward(b, { ...plan, targets: [], modules: [] });
+  const layers = measurableLayers(plan);
+  const found = backward(b, {
+    nodes: forward.nodes,
+    type: (name) => base.types.get(name)!,
+    seeds: new Map([[base.logits.name, lossGradient(b, plan, terms)]]),
+    wanted: layers.map(({ node }) => node.outputs[0]!),
+  });
+  for (const layer of layers) {
+    const { shape } = base.types.get(layer.node.outputs[0]!)!;
+    const channelAxis = layer.outputAxis < 0 ? shape.length + layer.outputAxis : layer.outputAxis;
+    const places = [...shape.keys()].filter((axis) => axis !== 0 && axis !== channelAxis);
+    const product = b.add("Mul", [realOutput(b, layer), found.get(layer.node.outputs[0]!)!]);
+    const perSample = places.length > 0 ? sumOver(b, product, places, 0) : product;
+    b.alias(IMPORTANCE.of(layer.name), sumOver(b, b.add("Mul", [perSample, perSample]), [0], 0));
+    b.output(IMPORTANCE.of(layer.name));
+  }
+  return asModel(await foldConstants(prune(b.build("importance"))), { "lichen.graph": "importance" });
+}
+
+/** The layers of the plan that have channels to tell apart. */
+export const measurableLayers = ({ targets }: Plan): Layer[] =>
+  targets.map(({ layer }) => layer).filter((layer) => isWeighted(layer));
+
+/** Of each sample's own loss, not divided by the batch. */
+function lossGradient(b: GraphBuilder, { base }: Plan, terms: readonly LossTerm[]): ValueName {
+  const gradients = terms.map(({ loss, weight, partial, teacherClasses, options }) => {
+    const { needs, build } = LOSSES[loss];
+    const counts = IMPORTANCE.counts;
+    const { gradient } = build(b, {
+      logits: base.logits.name,
+      classes: base.classes,
+      shares: partial ? b.add("Mul", [counts, EPOCH.part(loss)]) : counts,
+      ...(needs !== "nothing" && { [needs]: EPOCH[needs] }),
+      ...(teacherClasses !== undefined && { teacherClasses }),
+      ...(options && { options }),
+    });
+    return weight === 1 ? gradient : b.add("Mul", [gradient, b.constant("weight", scalar("float32", weight))]);
+  });
+  return gradients.reduce((sum, gradient) => b.add("Add", [sum, gradient]));
+}
