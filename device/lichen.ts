@@ -9,7 +9,6 @@ import { addDerive } from "./cli/commands/derive.ts";
 import { addEval } from "./cli/commands/eval.ts";
 import { addInfer } from "./cli/commands/infer.ts";
 import { addInspect } from "./cli/commands/inspect.ts";
-//X from "./cli/commands/infer.ts";
 import { addMerge } from "./cli/commands/merge.ts";
 import { addPlan } from "./cli/commands/plan.ts";
 import { addRollback } from "./cli/commands/rollback.ts";

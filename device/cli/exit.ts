@@ -10,6 +10,8 @@ export const EXIT = {
   usage: 2,
   /** No daemon answers, or not yet. */
   unreachable: 3,
+  /** Stopped by Ctrl-C or SIGTERM, as shells know it: 128 and the number of SIGINT. A second signal ends the process itself. */
+  interrupted: 130,
 } as const;
 
 const CODES: Readonly<Record<string, number>> = {
@@ -19,5 +21,9 @@ const CODES: Readonly<Record<string, number>> = {
   DAEMON_STARTING: EXIT.unreachable,
 } satisfies Partial<Record<ErrorCode, number>>;
 
-export const exitCodeOf = (error: unknown): number =>
-  CODES[error instanceof DaemonRefusal ? error.code : errorCode(error)] ?? EXIT.failed;
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof DaemonRefusal) return CODES[error.code] ?? EXIT.failed;
+  // What is cancelled here was cancelled by a signal; what the daemon has cancelled is a failure to whoever asked for it.
+  if (errorCode(error) === "CANCELLED") return EXIT.interrupted;
+  return CODES[errorCode(error)] ?? EXIT.failed;
+}

@@ -10,16 +10,33 @@ export interface CheckpointFileOptions {
   clockMs: () => number;
 }
 
+export interface CheckpointFile extends CheckpointStore {
+  /** Writes the checkpoint that was passed over as too young: whoever stops on purpose loses nothing. */
+  flush(): Promise<void>;
+}
+
 /** A training run's checkpoint as a file, the old one or the new. What cannot be written only costs the epochs since the last one. */
-export function checkpointFile({ disk, path, everyMs, clockMs }: CheckpointFileOptions): CheckpointStore {
+export function checkpointFile({ disk, path, everyMs, clockMs }: CheckpointFileOptions): CheckpointFile {
   let savedMs = clockMs();
+  let passedOver: Uint8Array | null = null;
+  const write = (checkpoint: Uint8Array) => writeDurably(disk, path, checkpoint).catch(() => undefined);
   return {
     load: () => disk.read(path).catch(() => null),
     async save(checkpoint) {
+      passedOver = checkpoint;
       if (clockMs() - savedMs < everyMs) return;
       savedMs = clockMs();
-      await writeDurably(disk, path, checkpoint).catch(() => undefined);
+      passedOver = null;
+      await write(checkpoint);
     },
-    clear: () => disk.remove(path).catch(() => undefined),
+    async flush() {
+      const checkpoint = passedOver;
+      passedOver = null;
+      if (checkpoint) await write(checkpoint);
+    },
+    async clear() {
+      passedOver = null;
+      await disk.remove(path).catch(() => undefined);
+    },
   };
 }

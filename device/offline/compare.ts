@@ -12,7 +12,7 @@ import {
 } from "../../runtime/index.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
-import { loadedDataset } from "./dataset.ts";
+import { inMemory, readDataset, readLabelled } from "./dataset.ts";
 import { scatterSvg } from "./plot/scatter.ts";
 
 export interface OfflineCompareOptions extends Partial<Omit<TrainingOptions, "seed">> {
@@ -97,9 +97,11 @@ export async function runOfflineCompare(
   const { model: location, data, val, methods = DEFAULT_METHODS, seeds = DEFAULT_SEEDS, svg, cost, ...given } = options;
   const model = await loadModel(location);
   const preprocessor = createPreprocessor(model.card.preprocessing);
-  const samples = await loadedDataset(data, preprocessor);
+  const samples = await inMemory(await readDataset(data, preprocessor));
   const judges =
-    val === undefined ? undefined : await judgesOf(model, await loadedDataset(val, preprocessor), given, signal);
+    val === undefined
+      ? undefined
+      : await judgesOf(model, await inMemory(await readLabelled(val, preprocessor)), given, signal);
 
   const runs = new Map<string, Run[]>();
   const failed: FailedMethod[] = [];

@@ -4,22 +4,40 @@ import { LichenError, type Preprocessor, type Sample, sha256 } from "../../runti
 import { AUGMENT_POLICY, type AugmentPolicy } from "../../runtime/signal/augment/index.ts";
 import { featuresOf } from "../../runtime/train/samples.ts";
 
+export interface DatasetOptions {
+  augment?: AugmentPolicy;
+  /** Whether a folder may stand for several classes at once, as `cat+dog`, or for none of them, as `_none`. */
+  severalLabels?: boolean | undefined;
+}
+
+/** Folders that are no classes. */
+export const UNLABELLED = "_unlabelled";
+const NONE = "_none";
+
 /**
- * Labelled samples from a folder with one folder per class. What the model's preprocessing does not read (a README, a `.DS_Store`)
- * is passed over; a file of the right kind that cannot be decoded is an error when its turn comes, since leaving it out would change
- * what is measured. Files are decoded when they are needed: there may be more of them than memory holds.
+ * Samples from a folder with one folder per class. Files beside the class folders, or in `_unlabelled`, are samples that nobody has
+ * labelled. What the model's preprocessing does not read (a README, a `.DS_Store`) is passed over; a file of the right kind that
+ * cannot be decoded is an error when its turn comes, since leaving it out would change what is measured. Files are decoded when they
+ * are needed: there may be more of them than memory holds.
  * @throws BAD_ARGUMENT when there are no samples; `features` and `views` the preprocessor's own errors
  */
 export async function readDataset(
   folder: string,
   preprocessor: Preprocessor,
-  augment: AugmentPolicy = AUGMENT_POLICY,
+  { augment = AUGMENT_POLICY, severalLabels = false }: DatasetOptions = {},
 ): Promise<Sample[]> {
   const samples: Sample[] = [];
-  for (const label of await listed(folder, "folders")) {
-    for (const name of await listed(path.join(folder, label), "files")) {
+  const places = [
+    ...(await listed(folder, "folders")).map((name) => ({
+      place: path.join(folder, name),
+      label: labelOf(name, severalLabels),
+    })),
+    { place: folder, label: null },
+  ];
+  for (const { place, label } of places) {
+    for (const name of await listed(place, "files")) {
       if (!preprocessor.extensions.includes(path.extname(name).toLowerCase())) continue;
-      const file = path.join(folder, label, name);
+      const file = path.join(place, name);
       const bytes = () => readFile(file);
       samples.push({
         label,
@@ -30,20 +48,30 @@ export async function readDataset(
     }
   }
   if (samples.length > 0) return samples;
-  throw new LichenError("BAD_ARGUMENT", {
-    at: folder,
-    found: "no samples",
-    wanted: `one folder per class, with ${preprocessor.extensions.join(", ")} files in it`,
-  });
+  throw noSamples(folder, `one folder per class, with ${preprocessor.extensions.join(", ")} files in it`);
 }
 
-/** The same with all features in memory, for work that reads them many times. */
-export async function loadedDataset(folder: string, preprocessor: Preprocessor): Promise<Sample[]> {
+/** Only what somebody has labelled: the rest says nothing about accuracy. @throws BAD_ARGUMENT when that is nothing */
+export async function readLabelled(...parameters: Parameters<typeof readDataset>): Promise<Sample[]> {
+  const labelled = (await readDataset(...parameters)).filter(({ label }) => label !== null);
+  if (labelled.length > 0) return labelled;
+  throw noSamples(parameters[0], "labelled ones: one folder per class");
+}
+
+/** The same samples with all features in memory, for work that reads them many times. */
+export async function inMemory(samples: readonly Sample[]): Promise<Sample[]> {
   const loaded: Sample[] = [];
-  for (const sample of await readDataset(folder, preprocessor))
-    loaded.push({ ...sample, features: await featuresOf(sample) });
+  for (const sample of samples) loaded.push({ ...sample, features: await featuresOf(sample) });
   return loaded;
 }
+
+function labelOf(folder: string, severalLabels: boolean): Sample["label"] {
+  if (folder === UNLABELLED) return null;
+  if (!severalLabels) return folder;
+  return folder === NONE ? [] : folder.split("+").filter(Boolean);
+}
+
+const noSamples = (at: string, wanted: string) => new LichenError("BAD_ARGUMENT", { at, found: "no samples", wanted });
 
 /** Sorted, so that the same folder gives the same order on every file system. */
 async function listed(folder: string, what: "folders" | "files"): Promise<string[]> {

@@ -35,6 +35,20 @@ test("epochs that follow each other quickly write once in a while", async () => 
   expect(await found()).toEqual([2]);
 });
 
+test("whoever stops on purpose keeps the last one, if the run has not ended", async () => {
+  const { file, found } = await open(1000);
+  await file.flush();
+  expect(await file.load()).toBeNull();
+  await file.save(Uint8Array.of(1));
+  await file.save(Uint8Array.of(2));
+  await file.flush();
+  expect(await found()).toEqual([2]);
+  await file.save(Uint8Array.of(3));
+  await file.clear();
+  await file.flush();
+  expect(await file.load()).toBeNull();
+});
+
 test("a disk that takes nothing does not stop the training", async () => {
   const { disk } = dyingDisk(nodeDisk, 0);
   const { file } = await open(0, disk);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
-import { loadedDataset, readDataset } from "../../../device/offline/dataset.ts";
+import { inMemory, readDataset, readLabelled } from "../../../device/offline/dataset.ts";
 import { createPreprocessor, loadModel, sha256, type Tensor } from "../../../runtime/index.ts";
 import { seeded } from "../../../runtime/random/random.ts";
 import { featuresOf } from "../../../runtime/train/samples.ts";
@@ -33,7 +33,7 @@ it("one folder is one class, in the order of names; what is no recording is pass
 it("a sample is known by its file, decoded when needed, and has views that a seed makes again", async () => {
   const folder = await twoClasses();
   const [sample] = await readDataset(folder, preprocessor);
-  const [again] = await loadedDataset(folder, preprocessor);
+  const [again] = await inMemory(await readDataset(folder, preprocessor));
   expect(sample!.id).toBe(again!.id);
   expect(sample!.id).toMatch(/^[0-9a-f]{64}$/);
   expect(sample!.features).toBeTypeOf("function");
@@ -51,13 +51,36 @@ it("a recording that cannot be read is an error when its turn comes", async () =
   const [sample] = await readDataset(folder, preprocessor);
   expect(sample!.id).toBe(sha256(bytes));
   await expect(featuresOf(sample!)).rejects.toThrow(/^BAD_WAV: .*00\.wav/);
-  await expect(loadedDataset(folder, preprocessor)).rejects.toThrow(/^BAD_WAV/);
+  await expect(inMemory([sample!])).rejects.toThrow(/^BAD_WAV/);
 });
 
 it("a folder without samples, and no folder, are refused", async () => {
   const folder = await twoClasses();
-  await expect(readDataset(path.join(folder, "one"), preprocessor)).rejects.toThrow(/^BAD_ARGUMENT: .*no samples/);
+  await mkdir(path.join(folder, "empty", "one"), { recursive: true });
+  await expect(readDataset(path.join(folder, "empty"), preprocessor)).rejects.toThrow(/^BAD_ARGUMENT: .*no samples/);
   await expect(readDataset(path.join(folder, "nowhere"), preprocessor)).rejects.toThrow(
     /^BAD_ARGUMENT: .*no readable folder/,
   );
+});
+
+it("files beside the class folders, and those in _unlabelled, are samples without a label", async () => {
+  const folder = await twoClasses();
+  await mkdir(path.join(folder, "_unlabelled"));
+  for (const place of ["stray.wav", "_unlabelled/other.wav"])
+    await cp(path.join(folder, "one", "00.wav"), path.join(folder, place));
+  const labels = (await readDataset(folder, preprocessor)).map(({ label }) => label);
+  expect(labels).toEqual([null, ...Array(6).fill("one"), ...Array(6).fill("two"), null]);
+  expect(await readLabelled(folder, preprocessor)).toHaveLength(12);
+  await expect(readLabelled(path.join(folder, "one"), preprocessor)).rejects.toThrow(/^BAD_ARGUMENT: .*labelled/);
+});
+
+it("several labels are joined in a folder's name, where that is asked for", async () => {
+  const folder = await twoClasses();
+  for (const name of ["one+two", "_none"])
+    await cp(path.join(folder, "one"), path.join(folder, name), { recursive: true });
+  const labels = async (severalLabels: boolean) => [
+    ...new Set((await readDataset(folder, preprocessor, { severalLabels })).map(({ label }) => JSON.stringify(label))),
+  ];
+  expect(await labels(true)).toEqual(["[]", '["one"]', '["one","two"]', '["two"]']);
+  expect(await labels(false)).toEqual(['"_none"', '"one"', '"one+two"', '"two"']);
 });
