@@ -13,7 +13,7 @@ import type { Base } from "./base.ts";
  */
 export function growHead(base: Base, added: number): Base {
   if (added === 0) return base;
-  const layers = headOf(base);
+  const { layers, behind } = endOf(base);
   const initializers = new Map(base.graph.initializers);
   const inputs = new Map<Node, readonly ValueName[]>();
   // Under a new name, since another layer may share the constant.
@@ -28,9 +28,11 @@ export function growHead(base: Base, added: number): Base {
     if (layer.weight) growOperand(base.graph, layer, layer.weight, layer.weightAxis, grow);
     if (layer.bias) growOperand(base.graph, layer, layer.bias, layer.bias.dims.length - 1, grow);
   }
-  const nodes = base.graph.nodes
-    .map((node) => ({ ...node, inputs: inputs.get(node) ?? node.inputs }))
-    .map((node) => widenReshape(node, base.classes, added, initializers));
+  const nodes = base.graph.nodes.map((node) =>
+    behind.has(node)
+      ? widenReshape(node, base.classes, added, initializers)
+      : { ...node, inputs: inputs.get(node) ?? node.inputs },
+  );
   const grown: Graph = { ...base.graph, nodes, initializers };
   const types = inferTypes(grown);
   const info = (name: ValueName) => ({ name, ...types.get(name)! });
@@ -47,16 +49,21 @@ export function growHead(base: Base, added: number): Base {
 }
 
 /** The linear layer that gives the logits, and the sum with a constant behind it where a model has its bias there. */
-export function headOf({ graph, layers, logits, classes }: Base): Layer[] {
+export const headOf = (base: Base): Layer[] => endOf(base).layers;
+
+/** The head, and what only passes its answer on. @throws CANNOT_GROW */
+function endOf({ graph, layers, logits, classes }: Base): { layers: Layer[]; behind: ReadonlySet<Node> } {
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
   const byNode = new Map(layers.map((layer) => [layer.node, layer]));
   const found: Layer[] = [];
+  const behind = new Set<Node>();
   let value: ValueName | undefined = logits.name;
   while (value !== undefined) {
     const node: Node | undefined = producers.get(value);
     const layer = node && byNode.get(node);
     if (layer) found.push(layer);
-    if (layer && isLinear(layer) && layer.outChannels === classes) return found;
+    if (layer && isLinear(layer) && layer.outChannels === classes) return { layers: found, behind };
+    if (node && !layer) behind.add(node);
     const passes = layer ? layer.node.opType === "Add" : node && PASSING.has(node.opType);
     value = passes
       ? node!.inputs.find((input) => producers.has(input) && !isConstant(producers.get(input)!, graph))
