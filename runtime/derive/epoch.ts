@@ -5,6 +5,7 @@ import { ELEMENT_CODES } from "../onnx/elements.ts";
 import type { Dim, Graph, Model, ValueInfo, ValueName } from "../onnx/graph.ts";
 import { float32, int64, scalar, tensor } from "../onnx/tensor.ts";
 import { OPTIMIZERS, type OptimizerName } from "../optimizers/index.ts";
+import { keepChannelsLast } from "../passes/channels-last.ts";
 import { foldConstants } from "../passes/fold-constants.ts";
 import { prune } from "../passes/prune.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -66,7 +67,7 @@ export const EPOCH = {
  */
 export async function deriveEpoch(plan: Plan, options: EpochOptions): Promise<Model> {
   const outer = surroundings(plan, options);
-  const body = await foldConstants(prune(deriveStep(outer, plan, options)));
+  const body = await foldConstants(prune(keepChannelsLast(prune(deriveStep(outer, plan, options)))));
   const steps = outer.add("Gather", [outer.add("Shape", [EPOCH.order]), outer.constant("first", scalarIndex(0))]);
   const go = outer.constant("go", tensor("bool", [], Uint8Array.of(1)));
   const carried = carriedPacks(plan, options.optimizer).flatMap(({ theta, slots }) => [theta, ...slots]);

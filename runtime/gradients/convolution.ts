@@ -1,7 +1,8 @@
 import { attribute } from "../onnx/attributes.ts";
 import type { GraphBuilder } from "../onnx/builder.ts";
 import type { ValueName } from "../onnx/graph.ts";
-import { float32, int64, scalar } from "../onnx/tensor.ts";
+import { channelsFirst, channelsLast } from "../onnx/layout.ts";
+import { int64, scalar } from "../onnx/tensor.ts";
 import { type Spatial, spatial } from "../shapes/spatial.ts";
 import { type GradientContext, type GradientRule, reshapeTo, sumOver } from "./rule.ts";
 
@@ -40,6 +41,7 @@ const biasGradient = ({ b, dy, node, type }: GradientContext): ValueName =>
 function inputGradient(context: GradientContext): ValueName {
   const { b, node, dy } = context;
   const g = geometry(context);
+  if (isPointwise(g)) return pointwiseInputGradient(context, g);
   const kernel = flippedKernel(b, node.inputs[1]!, g);
   const spread = g.strides.some((stride) => stride > 1) ? spreadByStride(b, dy, g) : dy;
 
@@ -56,6 +58,19 @@ function inputGradient(context: GradientContext): ValueName {
     dilations: g.dilations,
     pads: [...begins, ...ends].map((pad) => Math.max(pad, 0)),
   });
+}
+
+const isPointwise = (g: Geometry): boolean =>
+  g.groups === 1 &&
+  [...g.kernel, ...g.strides].every((size) => size === 1) &&
+  [...g.begins, ...g.ends].every((pad) => pad === 0);
+
+/** One matrix product with all places of the batch as rows; the transpositions between two of them cancel out. @see keepChannelsLast */
+function pointwiseInputGradient({ b, node, dy }: GradientContext, g: Geometry): ValueName {
+  const rank = g.kernel.length + 2;
+  const rows = b.add("Transpose", [dy], { perm: channelsLast(rank) });
+  const weight = reshapeTo(b, node.inputs[1]!, [g.outChannels, g.inChannels]);
+  return b.add("Transpose", [b.add("MatMul", [rows, weight])], { perm: channelsFirst(rank) });
 }
 
 /** [O, I/g, …k] → [I, O/g, …k], each kernel reversed. */
@@ -77,19 +92,20 @@ function flippedKernel(b: GraphBuilder, w: ValueName, g: Geometry): ValueName {
 }
 
 /**
- * [N, O, …out] → [N, O, …out·stride]: after each element stride−1 zeros. Repeating elements and masking the repetitions is many
- * times faster in ONNX Runtime than padding each element, or weaving phases together by Transpose.
+ * [N, O, …out] → [N, O, …out·stride]: after each element stride−1 zeros. With channels last a zero element is a row of zeros, so
+ * that padding moves whole rows; interleaving single numbers takes ONNX Runtime several times as long in any way.
  */
 export function spreadByStride(b: GraphBuilder, dy: ValueName, g: Pick<Spatial, "strides" | "output">): ValueName {
-  const scales = b.constant("scales", float32([2 + g.strides.length], [1, 1, ...g.strides]));
-  const repeated = b.add("Resize", [dy, "", scales], {
-    mode: "nearest",
-    coordinate_transformation_mode: "asymmetric",
-    nearest_mode: "floor",
-  });
+  const rank = g.strides.length + 2;
+  const last = b.add("Transpose", [dy], { perm: channelsLast(rank) });
+  // [N, H, 1, W, 1, C] → [N, H, stride, W, stride, C] → [N, H·stride, W·stride, C]
+  const behind = g.strides.map((_, axis) => 2 + 2 * axis);
+  const single = b.add("Unsqueeze", [last, b.constant("axes", int64(behind))]);
+  const ends = g.strides.flatMap((stride) => [0, stride - 1]);
+  const pads = b.constant("pads", int64([...Array(2 * g.strides.length + 2).fill(0), 0, ...ends, 0]));
   const sizes = g.output.map((size, axis) => size * g.strides[axis]!);
-  const kept = places(sizes).map((place) => (place.every((at, axis) => at % g.strides[axis]! === 0) ? 1 : 0));
-  return b.add("Mul", [repeated, b.constant("first_of_each", float32([1, 1, ...sizes], kept))]);
+  const spread = b.add("Reshape", [b.add("Pad", [single, pads]), b.constant("shape", int64([0, ...sizes, -1]))]);
+  return b.add("Transpose", [spread], { perm: channelsFirst(rank) });
 }
 
 /** Where padding would be negative (the forward pass padded more than its kernel reaches), elements are cut off instead. */

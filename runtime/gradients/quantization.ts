@@ -2,9 +2,8 @@ import { LichenError } from "../errors.ts";
 import type { GraphBuilder } from "../onnx/builder.ts";
 import { ELEMENT_CODES } from "../onnx/elements.ts";
 import type { ValueName } from "../onnx/graph.ts";
-import { ELEMENTS, tensor } from "../onnx/tensor.ts";
-import type { ValueType } from "../shapes/rules.ts";
-import { type GradientRule, reshapeTo } from "./rule.ts";
+import { ELEMENTS, int64, tensor } from "../onnx/tensor.ts";
+import type { GradientRule } from "./rule.ts";
 
 /** Ends of the quantized element types, and as what they are compared: Clip has no kernels of 16 bits. */
 const RANGES = {
@@ -26,7 +25,7 @@ export const quantize: GradientRule = ({ b, node, dy, type }) => [
     const { type: element, shape } = type(quantized);
     const range = RANGES[element as keyof typeof RANGES];
     if (!range) throw new LichenError("NO_GRADIENT", { at: `${node.opType} ${node.name}`, found: element });
-    return passed(b, inside(b, quantized, range), dy, shape);
+    return passed(b, inside(b, quantized, range), dy, shape.length);
   },
   null,
   null,
@@ -47,8 +46,9 @@ function inside(b: GraphBuilder, value: ValueName, { lowest, highest, compared }
  * long, for it copies its operands first. The Reshape changes nothing: ONNX Runtime makes each reader a DequantizeLinear of its
  * own, and there are two readers.
  */
-function passed(b: GraphBuilder, mask: ValueName, dy: ValueName, shape: ValueType["shape"]): ValueName {
-  return reshapeTo(b, b.add("DequantizeLinear", [mask, dy], { axis: 0, block_size: 1 }), shape);
+function passed(b: GraphBuilder, mask: ValueName, dy: ValueName, rank: number): ValueName {
+  const product = b.add("DequantizeLinear", [mask, dy], { axis: 0, block_size: 1 });
+  return b.add("Reshape", [product, b.constant("same", int64(Array(rank).fill(0)))]);
 }
 
 /** A quantized value carries the gradient of the real number that it stands for. */

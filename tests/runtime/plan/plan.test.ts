@@ -88,10 +88,10 @@ describe("the epoch graph", () => {
     const { graph } = await deriveEpoch(makePlan(base, "bias"), options);
     const body = graph.nodes.find((node) => node.opType === "Loop")!.attributes.body!;
     if (body.kind !== "graph") throw new Error("a Loop without a body");
-    const convs = body.value.nodes.filter((node) => node.opType === "Conv");
-    // The gradient with respect to the input of depthwise and pointwise; the stem's input lies at the frontier.
-    expect(convs).toHaveLength(2);
-    expect(convs.every((conv) => body.value.initializers.has(conv.inputs[1]!))).toBe(true);
+    const products = body.value.nodes.filter((node) => ["Conv", "MatMul"].includes(node.opType));
+    // The gradient with respect to the input of pointwise and depthwise; the stem's input lies at the frontier.
+    expect(products.map((node) => node.opType)).toEqual(["MatMul", "Conv"]);
+    expect(products.every((node) => body.value.initializers.has(node.inputs[1]!))).toBe(true);
   });
 });
 
