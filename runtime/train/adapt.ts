@@ -47,7 +47,7 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
   const known = incumbent?.description.classes;
   const task = makeTask(model, { ...options, known }, training.holdOut, random);
   const base = growHead(prepareBase(model.model), task.newClasses);
-  const plan = await choosePlan(base, model, task, options);
+  const plan = await choosePlan(base, task, training, options);
   const derive = lap();
 
   const cache = await openRowCache(plan, model, { openRows: options.openRows, threads: training.threads, signal });

@@ -1,9 +1,14 @@
 import type { Base } from "../derive/base.ts";
 import { headOf } from "../derive/grow.ts";
 import { isWeighted } from "../integer/layers.ts";
-import type { ModelPackage } from "../package/package.ts";
+import { parseMethods } from "../methods/index.ts";
 import { makePlan, type Plan, planOf } from "../plan/plan.ts";
+import type { Importance } from "../plan/spec.ts";
+import { makeDataset } from "./dataset.ts";
+import { measureImportance } from "./importance.ts";
+import type { TrainingOptions } from "./options.ts";
 import type { AdaptOptions } from "./request.ts";
+import { openRowCache } from "./rows.ts";
 import type { Task } from "./task.ts";
 
 /**
@@ -12,15 +17,52 @@ import type { Task } from "./task.ts";
  */
 export async function choosePlan(
   base: Base,
-  _model: ModelPackage,
   task: Task,
-  { method, targets, start }: Pick<AdaptOptions, "method" | "targets" | "start">,
+  training: TrainingOptions,
+  request: Pick<AdaptOptions, "model" | "method" | "targets" | "start" | "signal" | "onProgress">,
 ): Promise<Plan> {
+  const { method, targets, start } = request;
   const before = start?.description;
   if (before?.plan && !targets && before.method === method) return planOf(base, before.plan, method);
-  const plan = makePlan(base, method, targets && { targets });
-  if (task.newClasses === 0 || trainsHead(plan)) return plan;
-  return makePlan(base, `head+${method}`, targets && { targets });
+  const unmeasured = makePlan(base, method, targets && { targets });
+  const importance = measures(method) ? await importanceFor(unmeasured, task, training, request) : undefined;
+  const options = { ...(targets && { targets }), ...(importance && { importance }) };
+  const plan = importance ? makePlan(base, method, options) : unmeasured;
+  return task.newClasses === 0 || trainsHead(plan) ? plan : makePlan(base, `head+${method}`, options);
+}
+
+const measures = (method: string): boolean =>
+  parseMethods(method).some((each) => each.method.kind === "layer" && each.method.measures?.(each.settings));
+
+/** Samples that are looked at: what they say of channels settles long before their number does. */
+const LOOKED_AT = 128;
+
+/** How much the channels of a plan's layers matter, on some of the samples that train. */
+async function importanceFor(
+  plan: Plan,
+  task: Task,
+  training: TrainingOptions,
+  { model, signal, onProgress }: Pick<AdaptOptions, "model" | "signal" | "onProgress">,
+): Promise<Importance> {
+  const step = Math.ceil(task.train.length / LOOKED_AT);
+  const some = { ...task, train: task.train.filter((_, at) => at % step === 0), heldOut: [] };
+  const { rehearsal: _, ...bare } = model;
+  const cache = await openRowCache(plan, bare, { threads: training.threads, signal });
+  const total = 2 * some.train.length;
+  const report = (done: number) => onProgress?.({ phase: "measure", done, total });
+  try {
+    const dataset = await makeDataset(plan, bare, some, cache, {
+      training: { ...training, views: 0 },
+      onProgress: report,
+    });
+    const { batch, threads } = training;
+    const { terms, train, batches } = dataset;
+    const importance = await measureImportance(plan, train, { terms, rows: batches.local, batch, threads, signal });
+    report(total);
+    return importance;
+  } finally {
+    await cache.close();
+  }
 }
 
 function trainsHead({ base, targets }: Plan): boolean {
