@@ -9,20 +9,11 @@ import { sliceRows, type Tensor } from "../onnx/tensor.ts";
 import type { ModelPackage } from "../package/package.ts";
 import { cut } from "../passes/cut.ts";
 import { inferTypes } from "../shapes/infer.ts";
-import { classesOf, featuresOf, labelIndex, type Sample, splitRehearsal } from "../train/samples.ts";
+import { classesOf, labelIndex, splitRehearsal } from "../train/samples.ts";
 import { argmax, rows, score } from "../train/score.ts";
+import { answersOf, type EvaluateOptions } from "./answers.ts";
 import { servedModel } from "./merge.ts";
 import { OUTPUTS } from "./outputs.ts";
-
-export interface EvaluateOptions {
-  model: ModelPackage;
-  adapter?: Adapter;
-  samples: readonly Sample[];
-  threads?: number;
-  /** A clock in milliseconds; without one `millisecondsPerSample` is 0. */
-  clockMs?: () => number;
-  signal?: AbortSignal;
-}
 
 export interface Evaluation {
   samples: number;
@@ -34,13 +25,14 @@ export interface Evaluation {
   millisecondsPerSample: number;
 }
 
-/** How well the model that would be served classifies samples. @throws UNKNOWN_CLASS, TOO_FEW_SAMPLES, CANCELLED, ADAPTER_… */
+/** How well the model that would be served classifies samples. @throws UNKNOWN_CLASS, TOO_FEW_SAMPLES, BAD_CARD, CANCELLED, ADAPTER_… */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { model, samples } = options;
   const classes = classesOf(model, options.adapter);
   const labels = samples.map((sample) => labelIndex(classes, sample));
   const served = await servedModel(model, options.adapter);
-  const { logits, milliseconds } = await classifyAll(options, served);
+  const { logits, milliseconds } = await answersOf(options, served);
+  checkOutputs(model, logits, classes);
   const total = score(logits, labels);
   if (!total) throw new LichenError("TOO_FEW_SAMPLES", { found: 0, wanted: "at least one" });
   const perClass: Evaluation["perClass"] = {};
@@ -51,6 +43,18 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     perClass[name] = { samples: members.length, accuracy: correct / members.length };
   });
   return { ...total, perClass, millisecondsPerSample: milliseconds / samples.length };
+}
+
+/** @throws BAD_CARD when the outputs are no classes, or others than the labels name */
+function checkOutputs(model: ModelPackage, logits: readonly Float32Array[], classes: readonly string[]): void {
+  const odd = logits.find(({ length }) => length !== classes.length);
+  if (!odd) return;
+  throw new LichenError("BAD_CARD", {
+    at: model.path,
+    found: `${odd.length} outputs`,
+    wanted: `${classes.length}, one for each label`,
+    todo: "correct the labels, or say which loss the model was made for (--loss)",
+  });
 }
 
 export interface AppraiseOptions extends Omit<EvaluateOptions, "adapter"> {
@@ -77,35 +81,9 @@ async function measure(options: AppraiseOptions, adapter: Adapter | undefined): 
   const labels = samples.map((sample) => labelIndex(classes, sample));
   const names = classes.length > model.card.labels.length ? classes : undefined;
   return {
-    heldOut: score((await classifyAll(options, served)).logits, labels, names),
+    heldOut: score((await answersOf(options, served)).logits, labels, names),
     rehearsal: await measureRehearsal(model, served, options.threads),
   };
-}
-
-async function classifyAll(
-  options: Omit<EvaluateOptions, "adapter">,
-  served: Uint8Array,
-): Promise<{ logits: Float32Array[]; milliseconds: number }> {
-  const { model, samples, signal, clockMs = () => 0 } = options;
-  const { inputs, outputs } = model.model.graph;
-  const { activation } = beforeActivation(model.model.graph, outputs[0]!.name);
-  const logits: Float32Array[] = [];
-  if (samples.length === 0) return { logits, milliseconds: 0 };
-  const session = await openSession(served, { threads: options.threads ?? 1 });
-  try {
-    let milliseconds = 0;
-    for (const sample of samples) {
-      if (signal?.aborted) throw new LichenError("CANCELLED", { at: "evaluation" });
-      const features = await featuresOf(sample);
-      const startedMs = clockMs();
-      const results = await session.run({ [inputs[0]!.name]: features });
-      milliseconds += clockMs() - startedMs;
-      logits.push(...rows(results[outputs[0]!.name]!).map(OUTPUTS[activation].logits));
-    }
-    return { logits, milliseconds };
-  } finally {
-    await session.close();
-  }
 }
 
 /** The served model from the value that the pack holds, on the examples that never train. */
