@@ -25,6 +25,8 @@ export interface Parameter {
 export interface LayerParameter extends Parameter {
   /** What it changes of the layer; of two methods that change the same, the one named first in `a+b` does. */
   changes: ChangeKind;
+  /** Whether it leaves the claim to any other method, also to one named later. */
+  yields?: true;
 }
 
 interface Common {
@@ -74,13 +76,23 @@ export interface Choice {
   importance: Float32Array | null;
 }
 
+/** What is known of all chosen layers, by their names. */
+export interface Allotment {
+  /** How much each output channel matters, [O]. */
+  importance: ReadonlyMap<string, Float32Array>;
+  /** What training one output channel takes, as a share of what training all channels of all of them would. */
+  costs: ReadonlyMap<string, number>;
+}
+
 export interface LayerMethod extends Common {
   kind: "layer";
   /** The layers it would adapt when nothing else is said. */
   targets(layers: readonly Layer[], settings: Settings): readonly Layer[];
   /** The settings for one of the chosen layers; as given when absent. */
   settle?(layer: Layer, settings: Settings, choice: Choice): Settings;
-  /** Whether `settle` wants the importance measured. */
+  /** The settings of all chosen layers together, where they compete for something; null for one that gets nothing. */
+  allot?(layers: readonly Layer[], settings: Settings, allotment: Allotment): readonly (Settings | null)[];
+  /** Whether `settle` and `allot` want the importance measured. */
   measures?(settings: Settings): boolean;
   parameters(layer: Layer, settings: Settings): readonly LayerParameter[];
   change(context: ChangeContext): LayerChange;

@@ -3,11 +3,11 @@ import { isWeighted, type Layer } from "../integer/layers.ts";
 import type { GraphBuilder } from "../onnx/builder.ts";
 import type { ValueName } from "../onnx/graph.ts";
 import { int64, zeroTensor } from "../onnx/tensor.ts";
-import type { ChangeContext, LayerMethod, Settings } from "./method.ts";
+import type { Allotment, ChangeContext, LayerMethod, Settings } from "./method.ts";
 import { decodeIndices, encodeIndices, shareSetting } from "./settings.ts";
 
 const settings = z.strictObject({
-  /** Of a layer's output channels. */
+  /** Of a layer's output channels; of what all would cost, once it is known which of them matter. */
   share: shareSetting(0.25),
   /** Which; base64 of one bit a channel. All where it was never settled. */
   channels: z.string().default(""),
@@ -34,11 +34,17 @@ export const sparse: LayerMethod = {
     const best = [...worth.keys()].sort((a, b) => worth[b]! - worth[a]! || a - b).slice(0, count);
     return { ...given, channels: encodeIndices(best, layer.outChannels) };
   },
+  allot(layers, given, { importance, costs }) {
+    if (given.channels !== "" || !layers.every(({ name }) => importance.has(name))) return layers.map(() => given);
+    return competing(layers, given.share as number, { importance, costs }).map(
+      (channels, at) => channels && { ...given, channels: encodeIndices(channels, layers[at]!.outChannels) },
+    );
+  },
   parameters(layer, given) {
     const count = chosen(layer, given).length;
     return [
       { name: "weight", dims: layer.weight!.dims.with(layer.weightAxis, count), changes: "weight" },
-      ...(layer.bias ? [{ name: "bias", dims: [count], changes: "bias" as const }] : []),
+      ...(layer.bias ? [{ name: "bias", dims: [count], changes: "bias" as const, yields: true as const }] : []),
     ];
   },
   change(context) {
@@ -54,6 +60,36 @@ export const sparse: LayerMethod = {
     bias: () => bias(chosen(layer, given)),
   }),
 };
+
+/**
+ * Channels of all layers compete: what matters most for its cost comes first, until the share of all costs is used up.
+ * @returns of each layer its channels in ascending order, or null where none of them is worth it
+ */
+function competing(
+  layers: readonly Layer[],
+  share: number,
+  { importance, costs }: Allotment,
+): (readonly number[] | null)[] {
+  const candidates = layers.flatMap(({ name, outChannels }, layer) =>
+    Array.from({ length: outChannels }, (_, channel) => {
+      const cost = costs.get(name)!;
+      return { layer, channel, cost, worth: importance.get(name)![channel]! / cost };
+    }),
+  );
+  candidates.sort((a, b) => b.worth - a.worth || a.layer - b.layer || a.channel - b.channel);
+  const found = layers.map(() => [] as number[]);
+  let left = share;
+  for (const [at, { layer, channel, cost }] of candidates.entries()) {
+    // The best is taken at any price, so that there is something to train.
+    if (cost > left + ROUNDING && at > 0) continue;
+    left -= cost;
+    found[layer]!.push(channel);
+  }
+  return found.map((channels) => (channels.length > 0 ? channels.sort((a, b) => a - b) : null));
+}
+
+/** All costs together are 1, but for what floats lose. */
+const ROUNDING = 1e-9;
 
 export const chosen = (layer: Layer, { channels }: Settings): number[] =>
   channels === "" ? [...Array(layer.outChannels).keys()] : decodeIndices(channels as string, layer.outChannels);

@@ -2,7 +2,7 @@ import type { Base } from "../derive/base.ts";
 import { LichenError } from "../errors.ts";
 import { dependents } from "../gradients/backward.ts";
 import { parseMethods } from "../methods/index.ts";
-import type { Parameter } from "../methods/method.ts";
+import type { ChangeKind, LayerParameter, Parameter } from "../methods/method.ts";
 import type { Node, ValueName } from "../onnx/graph.ts";
 import { elementCount, type Tensor, zeroTensor } from "../onnx/tensor.ts";
 import { addModules, networkOf } from "./modules.ts";
@@ -64,13 +64,17 @@ export function planOf(base: Base, spec: PlanSpec, method: string): Plan {
 export const startParameters = (plan: Plan): Record<string, Tensor> =>
   Object.fromEntries(plan.parameters.map(({ name, dims, start }) => [name, start?.() ?? zeroTensor(dims)]));
 
-/** Parts gathered by layer, in network order; what a part would change that an earlier one changes already, it leaves alone. */
+/** Parts gathered by layer, in network order; what a part would change that another has the claim to, it leaves alone. */
 function claim(chosen: readonly ChosenLayer[], base: Base): Target[] {
   const parts = new Map<string, LayerPart[]>();
-  for (const { layer, method, settings } of chosen) {
+  const offers = chosen.map((each) => ({ ...each, offered: each.method.parameters(each.layer, each.settings) }));
+  for (const { layer, method, settings, offered } of offers) {
     const others = parts.get(layer.name) ?? [];
     const claimed = new Set(others.flatMap((part) => part.parameters.map(({ changes }) => changes)));
-    const parameters = method.parameters(layer, settings).filter(({ changes }) => !claimed.has(changes));
+    const firm = offers.filter((other) => other.layer === layer && other.method !== method).flatMap(firmClaims);
+    const parameters = offered.filter(
+      ({ changes, yields }) => !claimed.has(changes) && !(yields && firm.includes(changes)),
+    );
     if (parameters.length > 0) parts.set(layer.name, [...others, { method, settings, parameters }]);
   }
   const working = new Set([...parts.values()].flat().map(({ method }) => method));
@@ -83,6 +87,9 @@ function claim(chosen: readonly ChosenLayer[], base: Base): Target[] {
   }
   return base.layers.flatMap((layer) => (parts.has(layer.name) ? [{ layer, parts: parts.get(layer.name)! }] : []));
 }
+
+const firmClaims = ({ offered }: { offered: readonly LayerParameter[] }): ChangeKind[] =>
+  offered.flatMap(({ changes, yields }) => (yields ? [] : [changes]));
 
 const targetParameters = ({ layer, parts }: Target): Parameter[] =>
   parts.flatMap(({ parameters }) => parameters.map((each) => ({ ...each, name: parameterName(layer, each.name) })));

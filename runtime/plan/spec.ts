@@ -2,6 +2,7 @@ import { LichenError } from "../errors.ts";
 import type { Layer } from "../integer/layers.ts";
 import { type Asked, findMethod, withSettings } from "../methods/index.ts";
 import type { LayerMethod, ModuleMethod, Network, Settings, Site } from "../methods/method.ts";
+import { sharedCosts } from "./costs.ts";
 import { matchTargets } from "./patterns.ts";
 import type { PlanSpec } from "./plan-spec.ts";
 
@@ -37,7 +38,13 @@ export function choose(network: Network, methods: readonly Asked[], options: Cho
       targets ? matchTargets(targets, found, layers) : found;
     const found =
       method.kind === "layer"
-        ? settled(method, settings, matching(method.targets(network.layers, settings), network.layers), importance)
+        ? settled(
+            method,
+            settings,
+            matching(method.targets(network.layers, settings), network.layers),
+            network,
+            importance,
+          )
         : matching(method.sites(network, settings), network.layers).map(({ name }) => ({ at: name, settings }));
     if (found.length > 0) return found.map((each) => ({ method: method.name, ...each }));
     throw new LichenError("NOTHING_TO_TRAIN", {
@@ -48,13 +55,24 @@ export function choose(network: Network, methods: readonly Asked[], options: Cho
   });
 }
 
-const settled = (method: LayerMethod, settings: Settings, layers: readonly Layer[], importance?: Importance) =>
-  layers.map((layer, at) => ({
+function settled(
+  method: LayerMethod,
+  settings: Settings,
+  layers: readonly Layer[],
+  network: Network,
+  importance?: Importance,
+): { at: string; settings: Settings }[] {
+  if (method.allot && importance) {
+    const allotted = method.allot(layers, settings, { importance, costs: sharedCosts(layers, network.type) });
+    return layers.flatMap(({ name }, at) => (allotted[at] ? [{ at: name, settings: allotted[at] }] : []));
+  }
+  return layers.map((layer, at) => ({
     at: layer.name,
     settings:
       method.settle?.(layer, settings, { at, of: layers.length, importance: importance?.get(layer.name) ?? null }) ??
       settings,
   }));
+}
 
 /** The spec with names looked up. @throws UNKNOWN_METHOD, BAD_ARGUMENT, NOTHING_TO_TRAIN for a layer that is not there */
 export function resolve(spec: PlanSpec, network: Network): { layers: ChosenLayer[]; sites: ChosenSite[] } {

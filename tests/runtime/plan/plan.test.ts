@@ -24,6 +24,9 @@ describe("the plan", () => {
     const others = ["stem:bias(bias)", "depthwise:bias(bias)", "pointwise:bias(bias)"];
     expect(claims("head+bias")).toEqual([...others, "head:head(weight,bias)"]);
     expect(claims("bias+head")).toEqual([...others, "head:bias(bias),head(weight)"]);
+    expect(claims("sparse+bias")).toEqual(
+      ["stem", "depthwise", "pointwise", "head"].map((name) => `${name}:sparse(weight),bias(bias)`),
+    );
     expect(makePlan(base, "head+bias").trainableParameters).toBe(4 * 8 + 4 + 3 * 8);
   });
 
