@@ -17,8 +17,8 @@ export function meterSession(session: Session, meter: MemoryMeter): MeteredSessi
     async run(inputs, outputs) {
       if (runBytes !== null) return session.run(inputs, outputs);
       const given = Object.values(inputs).reduce((sum, value) => sum + byteLength(value), 0);
-      const before = meter.residentBytes();
       meter.resetPeak();
+      const before = meter.residentBytes();
       const results = await session.run(inputs, outputs);
       runBytes = given + Math.max(meter.peakBytes() - before, 0);
       return results;
