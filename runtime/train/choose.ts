@@ -1,8 +1,9 @@
 import type { Base } from "../derive/base.ts";
 import { headOf } from "../derive/grow.ts";
 import { isWeighted } from "../integer/layers.ts";
-import { parseMethods } from "../methods/index.ts";
+import { parseMethods, withSettings } from "../methods/index.ts";
 import { makePlan, type Plan, planOf } from "../plan/plan.ts";
+import type { PlanSpec } from "../plan/plan-spec.ts";
 import type { Importance } from "../plan/spec.ts";
 import { makeDataset } from "./dataset.ts";
 import { measureImportance } from "./importance.ts";
@@ -23,12 +24,25 @@ export async function choosePlan(
 ): Promise<Plan> {
   const { method, targets, start } = request;
   const before = start?.description;
-  if (before?.plan && !targets && before.method === method) return planOf(base, before.plan, method);
+  if (before?.plan && !targets && isAskedFor(before.plan, method)) return planOf(base, before.plan, before.method);
   const unmeasured = makePlan(base, method, targets && { targets });
   const importance = measures(method) ? await importanceFor(unmeasured, task, training, request) : undefined;
   const options = { ...(targets && { targets }), ...(importance && { importance }) };
   const plan = importance ? makePlan(base, method, options) : unmeasured;
   return task.newClasses === 0 || trainsHead(plan) ? plan : makePlan(base, `head+${method}`, options);
+}
+
+/** Whether a plan is of these methods, and of the settings that are asked for other than by default. */
+function isAskedFor(plan: PlanSpec, text: string): boolean {
+  const asked = parseMethods(text);
+  const names = new Set(plan.map(({ method }) => method));
+  if (asked.length !== names.size) return false;
+  return asked.every(({ method, settings }) => {
+    const { settings: defaults } = withSettings(method, {});
+    const own = plan.filter((part) => part.method === method.name);
+    const wanted = Object.keys(settings).filter((name) => settings[name] !== defaults[name]);
+    return own.length > 0 && wanted.every((name) => own.every((part) => part.settings[name] === settings[name]));
+  });
 }
 
 const measures = (method: string): boolean =>
@@ -56,7 +70,9 @@ async function importanceFor(
       onProgress: report,
     });
     const { batch, threads } = training;
-    const { terms, train, batches } = dataset;
+    const { train, batches } = dataset;
+    // The base agrees with itself: of what keeps its opinion the gradient is zero.
+    const terms = dataset.terms.filter(({ loss }) => loss !== "distillation");
     const importance = await measureImportance(plan, train, { terms, rows: batches.local, batch, threads, signal });
     report(total);
     return importance;
