@@ -48,6 +48,16 @@ export function number(text: string): number {
   return Number(text);
 }
 
+/** A part of a whole, the whole itself excepted. */
+export function share(text: string): number {
+  const value = number(text);
+  if (value >= 1) throw wanted(text, "a number from 0 to below 1");
+  return value;
+}
+
+/** `auto`, or any number from 0. */
+export const weight = (text: string): "auto" | number => (text.trim() === "auto" ? "auto" : number(text));
+
 /** A whole number from 1. */
 export function count(text: string): number {
   if (!/^\s*\d+\s*$/.test(text)) throw wanted(text, "a whole number from 1");

@@ -2,6 +2,7 @@ import { averageAdapters, samplesOf } from "../../runtime/adapter/average.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
 import { readAdapter } from "./adapter-file.ts";
+import { createdAt } from "./created-at.ts";
 
 /** The schema of `lichen average --json`. */
 export interface OfflineAverageResult {
@@ -17,7 +18,7 @@ export interface OfflineAverageResult {
 /** The mean of adapters of one base and method, weighted by their samples. */
 export async function runOfflineAverage(files: readonly string[], out: string): Promise<OfflineAverageResult> {
   const adapters = await Promise.all(files.map(readAdapter));
-  const averaged = averageAdapters(adapters, { createdAt: new Date().toISOString() });
+  const averaged = averageAdapters(adapters, { createdAt: createdAt() });
   await writeDurably(nodeDisk, out, averaged.bytes);
   return {
     schema: "lichen/average/1",

@@ -15,6 +15,7 @@ import { sha256 } from "../../runtime/package/package.ts";
 import { makePlan, type Plan, startParameters } from "../../runtime/plan/plan.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
+import { makeFolder } from "../disk/folder.ts";
 import { type DocumentedGraph, documentGraph, type GraphName } from "./derived/document.ts";
 import { readmeOf } from "./derived/readme.ts";
 import { readModelFile } from "./model-file.ts";
@@ -106,9 +107,7 @@ async function deriveAll(
 
 /** @throws STORAGE_FAILED */
 async function writeFolder(folder: string, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
-  await nodeDisk.makeFolder(folder).catch((cause: unknown) => {
-    throw new LichenError("STORAGE_FAILED", { at: folder, found: (cause as Error).message, cause });
-  });
+  await makeFolder(nodeDisk, folder);
   for (const [name, bytes] of Object.entries(files)) await writeDurably(nodeDisk, path.join(folder, name), bytes);
 }
 

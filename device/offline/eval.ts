@@ -1,33 +1,82 @@
-import { createPreprocessor, type Evaluation, evaluate, loadModel } from "../../runtime/index.ts";
+import {
+  createPreprocessor,
+  type Evaluation,
+  evaluate,
+  evaluateLoss,
+  type LossEvaluation,
+  loadModel,
+  type MeasuredLoss,
+} from "../../runtime/index.ts";
 import { readAdapter } from "./adapter-file.ts";
-import { readDataset } from "./dataset.ts";
+import { readDataset, readLabelled } from "./dataset.ts";
 
 export interface OfflineEvalOptions {
   model: string;
   data: string;
   adapter?: string;
+  /** What the model was made for; `cross-entropy` by default, of which alone there is an accuracy. */
+  loss?: "cross-entropy" | MeasuredLoss;
   threads?: number;
 }
 
-/** The schema of `lichen eval --json`. */
-export interface OfflineEvalResult extends Evaluation {
+interface Evaluated {
   schema: "lichen/eval/1";
   adapter: string | null;
-  /** Inference alone, one sample at a time; decoding and features not counted. */
-  millisecondsPerSample: number;
+  /** What `loss` is. */
+  measured: "cross-entropy" | MeasuredLoss;
 }
 
-/** Accuracy of a model, with or without an adapter, on a folder of labelled samples. */
-export async function runOfflineEval(options: OfflineEvalOptions): Promise<OfflineEvalResult> {
+/** Samples of several classes taken together; an accuracy of none is null. */
+export interface Together {
+  samples: number;
+  accuracy: number | null;
+}
+
+/** The schema of `lichen eval --json`. */
+export type OfflineEvalResult =
+  | (Evaluated & { measured: "cross-entropy" } & Evaluation & {
+        /** Classes that the adapter has added, and how old and new ones do by themselves; null without new ones. */
+        newClasses: { names: readonly string[]; old: Together; new: Together } | null;
+      })
+  | (Evaluated & { measured: MeasuredLoss; accuracy: null; perClass: null } & LossEvaluation);
+
+/** How well a model does, with or without an adapter, on a folder of samples. */
+export async function runOfflineEval(options: OfflineEvalOptions, signal?: AbortSignal): Promise<OfflineEvalResult> {
   const model = await loadModel(options.model);
   const adapter = options.adapter === undefined ? undefined : await readAdapter(options.adapter);
-  const samples = await readDataset(options.data, createPreprocessor(model.card.preprocessing));
-  const evaluation = await evaluate({
+  const preprocessor = createPreprocessor(model.card.preprocessing);
+  const { loss = "cross-entropy", threads } = options;
+  const work = {
     model,
-    samples,
     clockMs: () => performance.now(),
     ...(adapter && { adapter }),
-    ...(options.threads !== undefined && { threads: options.threads }),
-  });
-  return { schema: "lichen/eval/1", adapter: adapter?.sha256 ?? null, ...evaluation };
+    ...(threads !== undefined && { threads }),
+    ...(signal && { signal }),
+  };
+  const about = { schema: "lichen/eval/1", adapter: adapter?.sha256 ?? null } as const;
+  if (loss !== "cross-entropy") {
+    const read = loss === "bce" ? readLabelled : readDataset;
+    const samples = await read(options.data, preprocessor, { severalLabels: loss === "bce" });
+    return {
+      ...about,
+      measured: loss,
+      accuracy: null,
+      perClass: null,
+      ...(await evaluateLoss(loss, { ...work, samples })),
+    };
+  }
+  const evaluation = await evaluate({ ...work, samples: await readLabelled(options.data, preprocessor) });
+  const added = adapter?.description.classes.slice(model.card.labels.length) ?? [];
+  return { ...about, measured: loss, ...evaluation, newClasses: added.length > 0 ? apart(evaluation, added) : null };
+}
+
+/** How old classes do, and new ones. */
+function apart({ perClass }: Evaluation, names: readonly string[]) {
+  const together = (wanted: boolean): Together => {
+    const own = Object.entries(perClass).flatMap(([name, each]) => (names.includes(name) === wanted ? each : []));
+    const samples = own.reduce((sum, each) => sum + each.samples, 0);
+    const correct = own.reduce((sum, each) => sum + Math.round(each.samples * each.accuracy), 0);
+    return { samples, accuracy: samples === 0 ? null : correct / samples };
+  };
+  return { names, old: together(false), new: together(true) };
 }

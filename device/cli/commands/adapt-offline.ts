@@ -1,89 +1,87 @@
-import { Option } from "commander";
+import type { Option } from "commander";
 import { LichenError } from "../../../runtime/errors.ts";
 import type { OfflineAdaptOptions } from "../../offline/adapt.ts";
+import { interruptible } from "../interrupt.ts";
+import { CHOICES, type OptionRow, optionsUnder, renamed } from "../options.ts";
 import { progressBar } from "../progress.ts";
-import { count, learningRate, list, number, sizeInBytes } from "../quantities.ts";
-import { bytes, facts, grouped, percent, short, show, type Terminal } from "../terminal.ts";
-
-/** Handed on as they are. */
-const PASSED_ON = [
-  "val",
-  "start",
-  "targets",
-  "newClasses",
-  "epochs",
-  "batch",
-  "views",
-  "cache",
-  "seed",
-  "threads",
-] as const;
-
-type PassedOn = Pick<OfflineAdaptOptions, (typeof PASSED_ON)[number]>;
+import { count, learningRate, list, number, share, sizeInBytes, weight } from "../quantities.ts";
+import { show, type Terminal } from "../terminal.ts";
+import { readableAdapt } from "./adapt-readable.ts";
 
 /** The options of `lichen adapt --model`, as commander hands them over. */
-export interface OfflineCommandOptions extends PassedOn {
+export interface OfflineCommandOptions {
   readonly json?: true;
   readonly model?: string;
-  readonly data?: string;
-  readonly out?: string;
-  readonly method?: string;
-  readonly lr?: number | "auto";
-  readonly cacheSize?: number;
+  readonly [option: string]: unknown;
 }
 
-export const offlineAdaptOptions = (): Option[] => [
-  new Option("--model <folder>", "offline: the model package; no daemon is asked"),
-  new Option("--data <folder>", "offline: labelled samples, one folder a class"),
-  new Option("--val <folder>", "offline: held-out samples; else a part of --data is held out"),
-  new Option("--out <file>", "offline: where the adapter goes"),
-  new Option("--start <file>", "offline: an adapter to go on from"),
-  new Option("--method <method>", "offline: what to train, such as bias+scale or lora:rank=8").default("head+bias"),
-  new Option(
-    "--targets <patterns>",
-    "offline: layers to train, with commas between; «*» stands for anything",
-  ).argParser(list),
-  new Option("--new-classes", "offline: folders may name classes that the model does not know"),
-  new Option("--epochs <n>", "offline: passes over the samples").argParser(count),
-  new Option("--batch <n>", "offline: samples a step").argParser(count),
-  new Option("--lr <rate>", "offline: learning rate, or auto").argParser(learningRate),
-  new Option("--views <n>", "offline: augmented views of each sample").argParser(count),
-  new Option("--cache <folder>", "offline: keep activations there instead of in memory"),
-  new Option("--cache-size <size>", "offline: at most so much (default 4GiB)").argParser(sizeInBytes),
-  new Option("--seed <n>", "offline: fixes every random choice").argParser(number),
-  new Option("--threads <n>", "offline: threads (default 1)").argParser(count),
-];
+const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
+  "Without a daemon, from and to files:": [
+    ["--model <folder>", "the model package"],
+    ["--data <folder>", "samples, one folder a class; files beside them, or in _unlabelled, have no label"],
+    ["--val <folder>", "held-out samples; else a part of --data is held out"],
+    ["--out <file>", "where the adapter goes"],
+    ["--start <file>", "an adapter to go on from"],
+    ["--cache <folder>", "keep activations there, for more samples than memory holds and for the next run"],
+    ["--cache-size <size>", "at most so much (default 4GiB)", sizeInBytes],
+    ["--fresh", "begin anew where an interrupted run would go on"],
+  ],
+  "What is learnt:": [
+    ["--method <method>", "such as bias+scale or lora:rank=8 (default head+bias; without labels bias+scale)"],
+    ["--targets <patterns>", "layers to train, with commas between; «*» stands for anything", list],
+    ["--new-classes", "folders may name classes that the model does not know"],
+    [
+      "--loss <loss>",
+      "what is lowered; follows from the labels by default; bce takes folders such as cat+dog, and _none",
+      CHOICES.loss,
+    ],
+    ["--label-smoothing <share>", "of certainty that is given to the other classes (default 0)", share],
+    ["--distillation <weight>", "of the base's own opinion, or auto: 1 with new classes, else 0", weight],
+    ["--rehearsal-mix <n>", "rehearsed samples for each local one (default 0.5)", number],
+    ["--no-balance", "show rare classes as seldom as they are"],
+    ["--views <n>", "augmented views of each sample (default 0)", count],
+    ["--hold-out <share>", "of the samples, to judge by (default 0.2)", share],
+  ],
+  "How it is trained:": [
+    ["--epochs <n>", "passes over the samples (default 15)", count],
+    ["--patience <n>", "epochs without gain after which it ends (default 8)", count],
+    ["--batch <n>", "samples a step (default 16)", count],
+    ["--lr <rate>", "learning rate, or auto: it is found by trying (default)", learningRate],
+    ["--schedule <schedule>", "of the learning rate, cosine by default", CHOICES.schedule],
+    ["--optimizer <optimizer>", "adam by default", CHOICES.optimizer],
+    ["--seed <n>", "fixes every random choice (default 1)", number],
+    ["--threads <n>", "threads (default 1)", count],
+  ],
+};
+
+export const offlineAdaptOptions = (): Option[] => optionsUnder(OPTIONS);
+
+/** Where the command's name for a thing is not the engine's. */
+const NAMES = { lr: "learningRate", cacheSize: "cacheBytes" };
 
 /** Trains and writes an adapter; the exit code is 0 whatever the gate says of it, since the file is there to be looked at. */
 export async function adaptOffline(options: OfflineCommandOptions, terminal: Terminal): Promise<void> {
-  const { model, data, out, method, lr, cacheSize } = options;
-  const passedOn = PASSED_ON.filter((key) => options[key] !== undefined).map((key) => [key, options[key]] as const);
+  const { json, socket: _, balance, ...given } = options;
+  for (const name of ["model", "data", "out"]) required(name, given[name]);
+  const asked = {
+    ...renamed(given, NAMES),
+    balance: balance === false ? "off" : "on",
+  } as unknown as OfflineAdaptOptions;
+
   const { runOfflineAdapt } = await import("../../offline/adapt.ts");
   const bar = progressBar(terminal);
-  const result = await runOfflineAdapt(
-    {
-      model: given("--model", model),
-      data: given("--data", data),
-      out: given("--out", out),
-      method: given("--method", method),
-      ...(Object.fromEntries(passedOn) as PassedOn),
-      ...(lr !== undefined && { learningRate: lr }),
-      ...(cacheSize !== undefined && { cacheBytes: cacheSize }),
-    },
-    bar.show,
-  ).finally(bar.stop);
-  const readable = facts([
-    ["adapter", `${result.out} (${short(result.sha256)}, ${bytes(result.adapterBytes)})`],
-    ["gate", `${result.gate.accepted ? "accepted" : "refused"}: ${result.gate.explanation}`],
-    ["trained", `${result.method}, ${grouped(result.trainableParameters)} parameters, ${result.epochs} epochs`],
-    ["held out", `${percent(result.before.accuracy)} → ${percent(result.after.accuracy)}`],
-    ["seconds", `cache ${result.seconds.cache.toFixed(2)}, train ${result.seconds.train.toFixed(2)}`],
-  ]);
-  show(terminal, options.json === true, result, readable);
+  const note = (text: string) => {
+    bar.stop();
+    terminal.notes.write(`${text}\n`);
+  };
+  const result = await interruptible((signal) => runOfflineAdapt(asked, { progress: bar.show, note }, signal)).finally(
+    bar.stop,
+  );
+  show(terminal, json === true, result, readableAdapt(result, asked));
 }
 
-function given(name: string, value: string | undefined): string {
+/** Only without a daemon: commander, which knows one list of options, cannot say so. */
+function required(name: string, value: unknown): void {
   if (value === undefined)
-    throw new LichenError("BAD_ARGUMENT", { at: "lichen adapt --model", found: "no value", wanted: name });
-  return value;
+    throw new LichenError("BAD_ARGUMENT", { at: "lichen adapt --model", found: "no value", wanted: `--${name}` });
 }

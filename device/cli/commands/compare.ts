@@ -1,6 +1,7 @@
 import { Command, Option } from "commander";
 import type { ComparedMethod, OfflineCompareOptions, OfflineCompareResult } from "../../offline/compare.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
+import { interruptible } from "../interrupt.ts";
 import { progressBar } from "../progress.ts";
 import { count, learningRate, list } from "../quantities.ts";
 import { bytes, facts, percent, show, table, wrapped } from "../terminal.ts";
@@ -31,10 +32,8 @@ export const addCompare: AddCommand = (program, terminal) =>
       .action(async ({ json, lr, ...options }: CompareOptions) => {
         const { runOfflineCompare } = await import("../../offline/compare.ts");
         const bar = progressBar(terminal);
-        const result = await runOfflineCompare(
-          { ...options, ...(lr !== undefined && { learningRate: lr }) },
-          bar.show,
-        ).finally(bar.stop);
+        const asked = { ...options, ...(lr !== undefined && { learningRate: lr }) };
+        const result = await interruptible((signal) => runOfflineCompare(asked, bar.show, signal)).finally(bar.stop);
         show(terminal, json === true, result, readable(result));
       }),
   );

@@ -1,7 +1,16 @@
 import { InvalidArgumentError } from "commander";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { count, durationInSeconds, learningRate, list, number, sizeInBytes } from "../../../device/cli/quantities.ts";
+import {
+  count,
+  durationInSeconds,
+  learningRate,
+  list,
+  number,
+  share,
+  sizeInBytes,
+  weight,
+} from "../../../device/cli/quantities.ts";
 
 describe("a size", () => {
   it.each([
@@ -86,4 +95,11 @@ it("no text makes anything but a number or a refusal", () => {
       }),
     );
   }
+});
+
+it("a share is less than all; a weight may be left to Lichen", () => {
+  expect([share("0"), share("0.5")]).toEqual([0, 0.5]);
+  for (const text of ["1", "-0.1", "half"]) expect(() => share(text)).toThrow(InvalidArgumentError);
+  expect([weight("auto"), weight("2.5")]).toEqual(["auto", 2.5]);
+  expect(() => weight("some")).toThrow(InvalidArgumentError);
 });
