@@ -37,6 +37,7 @@ export const ERRORS = {
   ],
   BROKER_REFUSED: ["the broker refuses this client", "check username, password and the broker's access rules"],
   BROKER_UNREACHABLE: ["the broker cannot be reached", "check its address and the network; it is tried again for ever"],
+  BUDGET_EXCEEDED: ["the plan takes more than it may", "train less, or allow it more"],
   CACHE_DAMAGED: ["cached rows are not what was written", "nothing: they are computed again"],
   CACHE_FULL: ["the cache has reached its bound", "allow it more bytes, or train with fewer samples or views"],
   CANNOT_GROW: ["the model's end cannot take in new classes", "use only the model's own classes"],
@@ -63,6 +64,10 @@ export const ERRORS = {
   NO_SHAPE: ["a value's shape cannot be inferred", "export the model with fixed sizes (only the batch may vary)"],
   NOTHING_TO_TRAIN: ["the method finds nothing to train in this model", "choose another method or other targets"],
   NOT_QUANTIZED: ["the model has no int8 part that this method could adapt", "quantize the model first (QDQ int8)"],
+  ONE_CLASS: [
+    "all labelled samples are of one class, and nothing keeps the others from being forgotten",
+    "collect samples of other classes too, or use a model package with a rehearsal pack",
+  ],
   PEER_SILENT: [
     "a device does not send the adapter that it offers",
     "nothing: it is asked again later, and goes on where it stopped",
@@ -78,6 +83,10 @@ export const ERRORS = {
     "nothing: the samples are kept and the round is tried again",
   ],
   ROUND_RUNNING: ["a round is running already", "wait until it ends, see lichen status"],
+  SAMPLES_ALIKE: [
+    "all samples are the same recording",
+    "check that the camera or the microphone is alive, and collect others",
+  ],
   SOCKET_IN_USE: ["another daemon answers on the socket", "stop it, or choose another socket in the configuration"],
   SOCKET_PATH_TOO_LONG: [
     "the socket's path is longer than the system allows",

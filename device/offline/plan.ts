@@ -1,14 +1,29 @@
-import { prepareBase } from "../../runtime/derive/base.ts";
-import { createPreprocessor, DEFAULT_TRAINING, LichenError, loadModel } from "../../runtime/index.ts";
+import { type Base, prepareBase } from "../../runtime/derive/base.ts";
+import { createPreprocessor, DEFAULT_TRAINING, errorCode, LichenError, loadModel } from "../../runtime/index.ts";
 import { decodeModel } from "../../runtime/onnx/decode.ts";
-import { type Budget, type Excess, excesses, nearestPlan } from "../../runtime/plan/budget.ts";
+import {
+  ADAPTIVE,
+  assertWithinBudget,
+  type Budget,
+  type Excess,
+  type Explanation,
+  type Planned,
+  type Prediction,
+  planFor,
+  type TrainingCosts,
+  throughputFrom,
+} from "../../runtime/plan/index.ts";
 import { fixedBatch, macsPerSample } from "../../runtime/plan/operations.ts";
 import { makePlan, type Plan } from "../../runtime/plan/plan.ts";
-import { type Prediction, predict, type TrainingCosts, throughputFrom } from "../../runtime/plan/predict.ts";
+import type { Importance } from "../../runtime/plan/spec.ts";
+import { seeded } from "../../runtime/random/random.ts";
+import { importanceFor, measures } from "../../runtime/train/choose.ts";
+import { trainingOptions } from "../../runtime/train/options.ts";
 import { splitRehearsal } from "../../runtime/train/samples.ts";
+import { makeTask } from "../../runtime/train/task.ts";
 import { readDataset } from "./dataset.ts";
 import { measureStep } from "./measured-step.ts";
-import { readModelFile } from "./model-file.ts";
+import { type ModelFile, readModelFile } from "./model-file.ts";
 
 export interface OfflinePlanOptions {
   model: string;
@@ -46,14 +61,21 @@ export interface OfflinePlanResult {
   prediction: Prediction;
   /** Seconds of a step on this machine, from which `prediction.seconds` follows. */
   measured: { secondsPerStep: number };
+  /** How much each channel matters: as the samples say, or taken to be alike because there are none; null where it does not count. */
+  importance: "measured" | "assumed" | null;
+  /** Why `adaptive` chose what it did; null for methods that were told. */
+  explanation: Explanation | null;
   budget: Budget;
   /** Bounds that the plan does not keep; none when it fits. */
-  excesses: readonly Excess[];
-  /** For a plan that does not fit: the one that changes least about it and does. Null when there is none. */
+  exceeded: readonly Excess[];
+  /** For a plan that does not fit: why it is refused, and the plan that gives up least and fits. Null when there is none. */
+  refusal: { code: string; message: string } | null;
   nearest: NearestPlan | null;
 }
 
 export interface NearestPlan {
+  /** What is less than was asked for. */
+  change: string;
   targets: readonly PlannedTarget[];
   batch: number;
   prediction: Prediction;
@@ -61,23 +83,28 @@ export interface NearestPlan {
 
 const ASSUMED_SAMPLES = 200;
 
-/** What a method would train on a model, and what that takes; measured where only this machine knows. */
+/** What a method would train on a model, and what that takes; measured where only this machine and these samples know. */
 export async function runOfflinePlan(options: OfflinePlanOptions): Promise<OfflinePlanResult> {
-  const { method, budget, epochs = DEFAULT_TRAINING.epochs, batch = DEFAULT_TRAINING.batch } = options;
-  const { file, bytes, folder } = await readModelFile(options.model);
-  const base = prepareBase(decodeModel(bytes, file));
-  const plan = makePlan(base, method, { ...(options.targets && { targets: options.targets }) });
-  const { samples, rows, shown } = await countRows(options, folder);
+  const { method, targets, budget, epochs = DEFAULT_TRAINING.epochs, batch = DEFAULT_TRAINING.batch } = options;
+  const source = await readModelFile(options.model);
+  const base = prepareBase(decodeModel(source.bytes, source.file));
+  const importance = await importanceOf(options, base, source);
+  const { samples, rows, shown } = await countRows(options, source);
   const { optimizer, gradientNorm, threads } = { ...DEFAULT_TRAINING, ...given(options.threads) };
 
-  const costs: TrainingCosts = { batch, optimizer, rows, epochs, steps: Math.ceil(shown / batch) };
+  const training: TrainingCosts = { batch, optimizer, rows, epochs, steps: Math.ceil(shown / batch) };
+  const request = { targets, importance: importance?.measured, training };
+  // How fast this machine is shows in a plan's own step; only then can seconds be bounded.
+  const { plan: first, prediction: untimed } = planFor(base, method, {
+    ...request,
+    budget: method === ADAPTIVE ? budget : {},
+  });
   const terms = [{ loss: "cross-entropy", weight: 1 }] as const;
   const clockMs = () => performance.now();
-  const secondsPerStep = await measureStep(plan, { optimizer, gradientNorm, terms, batch, threads }, clockMs);
-  const throughput = throughputFrom(predict(plan, costs).operations, secondsPerStep);
-  const prediction = predict(plan, { ...costs, throughput });
-  const found = excesses(prediction, budget);
-  const nearest = found.length > 0 ? nearestPlan({ base, method, plan }, { ...costs, throughput }, budget) : null;
+  const secondsPerStep = await measureStep(first, { optimizer, gradientNorm, terms, batch, threads }, clockMs);
+  const throughput = throughputFrom(untimed.operations, secondsPerStep);
+  const planned = planFor(base, method, { ...request, budget, training: { ...training, throughput } });
+  const { plan, prediction, explanation, exceeded, nearest } = planned;
   return {
     schema: "lichen/plan/1",
     method: plan.method,
@@ -91,18 +118,54 @@ export async function runOfflinePlan(options: OfflinePlanOptions): Promise<Offli
     inference: macsPerSample(base.graph, base.types) * fixedBatch(base.graph),
     prediction,
     measured: { secondsPerStep },
+    importance: importance && (importance.measured ? "measured" : "assumed"),
+    explanation,
     budget,
-    excesses: found,
-    nearest: nearest && { targets: targetsOf(nearest.plan), batch: nearest.batch, prediction: nearest.prediction },
+    exceeded,
+    refusal: refusalOf(planned),
+    nearest: nearest && {
+      change: nearest.change,
+      targets: targetsOf(nearest.plan),
+      batch: nearest.training.batch,
+      prediction: nearest.prediction,
+    },
   };
 }
 
 const given = (threads: number | undefined) => (threads === undefined ? {} : { threads });
 
+/**
+ * How much channels matter, for methods that choose among them: measured where there are samples; null for other methods.
+ * @throws what reading the samples does
+ */
+async function importanceOf(
+  { method, targets, data, model: location, batch, threads }: OfflinePlanOptions,
+  base: Base,
+  { folder }: ModelFile,
+): Promise<{ measured?: Importance } | null> {
+  if (method !== ADAPTIVE && !measures(method)) return null;
+  if (data === undefined || folder === null) return {};
+  const model = await loadModel(location);
+  const training = trainingOptions({ batch, threads });
+  const samples = await readDataset(data, createPreprocessor(model.card.preprocessing));
+  const task = makeTask(model, { samples, newClasses: true }, training.holdOut, seeded(training.seed));
+  const looksAt = makePlan(base, method === ADAPTIVE ? "full" : method, { ...(targets && { targets }) });
+  return { measured: await importanceFor(looksAt, task, training, { model }) };
+}
+
+function refusalOf(planned: Planned): OfflinePlanResult["refusal"] {
+  try {
+    assertWithinBudget(planned);
+    return null;
+  } catch (error) {
+    return { code: errorCode(error), message: (error as Error).message };
+  }
+}
+
 /** Samples, cached rows with the rehearsal pack, and rows that an epoch shows: what trains, and its share of the pack. */
 async function countRows(
   { model, data, samples = ASSUMED_SAMPLES }: OfflinePlanOptions,
-  folder: string | null,
+  { folder }: ModelFile,
 ): Promise<{ samples: number; rows: number; shown: number }> {
   if (data !== undefined && folder === null) {
     throw new LichenError("BAD_ARGUMENT", {

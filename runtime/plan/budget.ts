@@ -1,15 +1,13 @@
-import type { Base } from "../derive/base.ts";
 import { LichenError } from "../errors.ts";
-import { makePlan, type Plan } from "./plan.ts";
-import { type Prediction, predict, type TrainingCosts } from "./predict.ts";
+import type { Prediction } from "./predict.ts";
 
 /** What training may take; what is not said is not bounded. */
 export interface Budget {
   /** Training state. */
-  memoryBytes?: number;
-  /** Of the training itself, on this machine. */
-  seconds?: number;
-  adapterBytes?: number;
+  memoryBytes?: number | undefined;
+  /** Of the training itself, on this machine; bounds nothing where the machine's throughput is not known. */
+  seconds?: number | undefined;
+  adapterBytes?: number | undefined;
 }
 
 /** A bound that a plan does not keep. */
@@ -19,73 +17,48 @@ export interface Excess {
   allowed: number;
 }
 
-export interface Costed {
-  plan: Plan;
-  prediction: Prediction;
-  /** Samples a step. */
-  batch: number;
-}
+/** Where a prediction lies beyond the budget; nowhere when it fits. */
+export const excesses = (prediction: Prediction, budget: Budget): Excess[] =>
+  bounds(prediction, budget).filter(({ predicted, allowed }) => predicted > allowed);
 
-/** Where a prediction lies beyond the budget. */
-export function excesses({ trainingStateBytes, seconds, adapterBytes }: Prediction, budget: Budget): Excess[] {
-  const bounds = [
+/** How far a plan is over its budget where it is worst: 1 and below fits. */
+export const strain = (prediction: Prediction, budget: Budget): number =>
+  Math.max(0, ...bounds(prediction, budget).map(({ predicted, allowed }) => predicted / allowed));
+
+function bounds({ trainingStateBytes, seconds, adapterBytes }: Prediction, budget: Budget): Excess[] {
+  const all = [
     ["memory", trainingStateBytes, budget.memoryBytes],
     ["seconds", seconds?.training, budget.seconds],
     ["adapter", adapterBytes, budget.adapterBytes],
   ] as const;
-  return bounds.flatMap(([what, predicted, allowed]) =>
-    predicted !== undefined && allowed !== undefined && predicted > allowed ? [{ what, predicted, allowed }] : [],
+  return all.flatMap(([what, predicted, allowed]) =>
+    predicted !== undefined && allowed !== undefined ? [{ what, predicted, allowed }] : [],
   );
 }
 
 /**
- * The plan of the same method that changes least about one that is over its budget: first smaller batches, then fewer layers, the
- * earliest given up first, since they are the dearest to reach. Null when not even the last layer in the smallest batch fits.
- * @param method as it was asked for, with its settings
+ * The refusal of a plan that takes too much.
+ * @param nearest what fits, in words; null where nothing near the plan does
+ * @param least the prediction of the least that was tried
  */
-export function nearestPlan(
-  { base, method, plan }: { base: Base; method: string; plan: Plan },
-  costs: TrainingCosts,
+export function overBudget(
+  exceeded: readonly Excess[],
+  nearest: string | null,
+  least: Prediction,
   budget: Budget,
-): Costed | null {
-  const names = namesOf(plan);
-  for (let layers = names.length; layers >= 1; layers = fewer(layers)) {
-    const narrowed = layers === names.length ? plan : narrowTo(base, method, names.slice(-layers));
-    for (const batch of narrowed ? halves(costs.batch) : []) {
-      const prediction = predict(narrowed!, { ...costs, batch });
-      const found = excesses(prediction, budget);
-      if (found.length === 0) return { plan: narrowed!, prediction, batch };
-      // A smaller batch lowers memory alone.
-      if (found.some(({ what }) => what !== "memory")) break;
-    }
-  }
-  return null;
+): LichenError {
+  const each = (found: readonly Excess[], show: (excess: Excess) => string) => found.map(show).join(", ");
+  const leastOf = bounds(least, budget).filter(({ what }) => exceeded.some((excess) => excess.what === what));
+  return new LichenError("BUDGET_EXCEEDED", {
+    at: each(exceeded, ({ what }) => what),
+    found: each(exceeded, ({ what, predicted }) => amount(what, predicted)),
+    wanted: each(exceeded, ({ what, allowed }) => `at most ${amount(what, allowed)}`),
+    todo:
+      nearest === null
+        ? `allow it more: the least near this plan takes ${each(leastOf, ({ what, predicted }) => amount(what, predicted))}`
+        : `train what fits: ${nearest}`,
+  });
 }
 
-/** Of layers and sites, in network order. */
-const namesOf = ({ targets, modules }: Plan): string[] => [
-  ...modules.map(({ site }) => site.name),
-  ...targets.map(({ layer }) => layer.name),
-];
-
-/** One by one where there are few, in larger strides where there are many: a prediction takes its time. */
-const fewer = (layers: number): number => layers - Math.ceil(layers / 12);
-
-const SMALLEST_BATCH = 4;
-
-/** 16 → 16, 8, 4 */
-function halves(batch: number): number[] {
-  const found = [batch];
-  while (found.at(-1)! / 2 >= SMALLEST_BATCH) found.push(Math.floor(found.at(-1)! / 2));
-  return found;
-}
-
-/** Null where a part of the method would be left with nothing to train. */
-function narrowTo(base: Base, method: string, targets: readonly string[]): Plan | null {
-  try {
-    return makePlan(base, method, { targets });
-  } catch (error) {
-    if (error instanceof LichenError && error.code === "NOTHING_TO_TRAIN") return null;
-    throw error;
-  }
-}
+const amount = (what: Excess["what"], value: number): string =>
+  what === "seconds" ? `${value.toPrecision(3)} s` : `${(value / 1024).toFixed(1)} KiB`;

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { prepareBase } from "../../../runtime/derive/base.ts";
-import { type Budget, excesses, nearestPlan } from "../../../runtime/plan/budget.ts";
+import { type Budget, excesses } from "../../../runtime/plan/budget.ts";
+import { nearestPlan } from "../../../runtime/plan/nearest.ts";
 import { makePlan } from "../../../runtime/plan/plan.ts";
 import { predict } from "../../../runtime/plan/predict.ts";
 import { toyModel } from "../toy.ts";
@@ -37,7 +38,7 @@ it.each(["bias", "full", "lora:rank=2", "head+scale"])(
           seconds: whole.seconds!.training * seconds,
           adapterBytes: whole.adapterBytes * adapter,
         };
-        const nearest = nearestPlan({ base, method, plan }, costs, budget);
+        const nearest = nearestPlan({ base, plan }, costs, budget);
         if (!nearest) return;
         expect(excesses(predict(nearest.plan, { ...costs, batch: nearest.batch }), budget)).toEqual([]);
         expect(nearest.plan.trainableParameters).toBeLessThanOrEqual(plan.trainableParameters);
@@ -51,17 +52,17 @@ it.each(["bias", "full", "lora:rank=2", "head+scale"])(
 it("a smaller batch comes before fewer layers, where memory is all that lacks", () => {
   const plan = makePlan(base, "bias");
   const half = predict(plan, { ...costs, batch: 8 }).trainingStateBytes;
-  expect(nearestPlan({ base, method: "bias", plan }, costs, { memoryBytes: half })).toMatchObject({ plan, batch: 8 });
+  expect(nearestPlan({ base, plan }, costs, { memoryBytes: half })).toMatchObject({ plan, batch: 8 });
 });
 
 it("the earliest layers are given up first, and settings stay", () => {
   const plan = makePlan(base, "lora:rank=2");
   const last = predict(makePlan(base, "lora:rank=2", { targets: ["head"] }), costs).adapterBytes;
-  const nearest = nearestPlan({ base, method: "lora:rank=2", plan }, costs, { adapterBytes: last });
+  const nearest = nearestPlan({ base, plan }, costs, { adapterBytes: last });
   expect(nearest!.plan.spec).toEqual([{ method: "lora", at: "head", settings: { rank: 2, down: "frozen" } }]);
 });
 
 it("there may be none", () => {
   const plan = makePlan(base, "head");
-  expect(nearestPlan({ base, method: "head", plan }, costs, { adapterBytes: 10 })).toBeNull();
+  expect(nearestPlan({ base, plan }, costs, { adapterBytes: 10 })).toBeNull();
 });

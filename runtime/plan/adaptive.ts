@@ -1,0 +1,268 @@
+import type { Base } from "../derive/base.ts";
+import { isWeighted, type Layer } from "../integer/layers.ts";
+import { head } from "../methods/head.ts";
+import { encodeIndices } from "../methods/settings.ts";
+import { type Budget, excesses, strain } from "./budget.ts";
+import { type ChannelCost, channelCost } from "./costs.ts";
+import { matchTargets } from "./patterns.ts";
+import { type Plan, planOf } from "./plan.ts";
+import type { PlanSpec } from "./plan-spec.ts";
+import { type Prediction, predict, type TrainingCosts } from "./predict.ts";
+import type { Importance } from "./spec.ts";
+
+/*
+ * Which layers to train how, within a budget. For each depth of the frontier, layers are raised step by step, wherever a step brings
+ * most for its cost, as long as the prediction of the whole fits; of all depths the plan that gains most is taken. The gain is the
+ * Fisher information of what is trained. @see Kwon et al. 2024, TinyTrain, arXiv:2307.09988, §3.2; Lin et al. 2022, MCUNetV3,
+ * arXiv:2206.15472, §3.2 (contribution analysis); Sinha & Zoltners 1979, doi:10.1287/opre.27.3.503 (the greedy choice)
+ */
+
+export interface AdaptiveOptions {
+  importance: Importance;
+  budget?: Budget | undefined;
+  training: TrainingCosts;
+  /** Patterns of the layers that may be trained; all when absent. */
+  targets?: readonly string[] | undefined;
+}
+
+/** Training one layer in one way. */
+export interface LayerChoice {
+  at: string;
+  choice: string;
+  /** Share of the information of all layers that it can use. */
+  gain: number;
+  /** Of its parameters in an adapter. */
+  bytes: number;
+}
+
+export interface Explanation {
+  /** Where the frontier lies: the first layer that is trained, and how many from there on could be. */
+  from: string;
+  depth: number;
+  layers: readonly LayerChoice[];
+  /** Every depth that was tried, and what it would have gained. */
+  depths: readonly { from: string; depth: number; gain: number; fits: boolean }[];
+  /** What would come next with a larger budget, the best first. */
+  next: readonly LayerChoice[];
+}
+
+export interface Adaptive {
+  plan: Plan;
+  prediction: Prediction;
+  explanation: Explanation;
+}
+
+/** What a small board can spare where nothing is said. */
+export const DEFAULT_BUDGET = { memoryBytes: 64 * 2 ** 20, adapterBytes: 128 * 2 ** 10 } as const satisfies Budget;
+
+/** The head alone where nothing more fits; whether that does is for the caller to check. Deterministic. */
+export function adaptivePlan(base: Base, { importance, budget, training, targets }: AdaptiveOptions): Adaptive {
+  const bounds: Budget = { ...DEFAULT_BUDGET, ...budget };
+  const heads = head.targets(base.layers, {}).map(({ name }) => name);
+  const candidates = base.layers.filter(
+    (layer) => isWeighted(layer) && importance.has(layer.name) && !heads.includes(layer.name),
+  );
+  const allowed = targets ? matchTargets(targets, candidates, base.layers) : candidates;
+  const ladders = laddersOf(allowed, base, importance);
+  const depths = depthsOf(allowed.length).map((depth) => {
+    const steps = ladders
+      .slice(allowed.length - depth)
+      .flat()
+      .sort(byWorth);
+    return { depth, steps, ...deepest(base, heads, steps, bounds, training) };
+  });
+  const best = depths.reduce((a, b) => (isBetter(b, a, bounds) ? b : a));
+  const taken = lastOfEach(best.steps.slice(0, best.count));
+  const fromOf = (depth: number) => allowed[allowed.length - depth]?.name ?? heads[0] ?? "";
+  return {
+    plan: best.plan,
+    prediction: best.prediction,
+    explanation: {
+      from: fromOf(best.depth),
+      depth: best.depth,
+      layers: [
+        ...allowed.flatMap(({ name }) => (taken.has(name) ? [shown(taken.get(name)!)] : [])),
+        ...heads.map((at) => ({ at, choice: "whole", gain: 0, bytes: headBytes(base, at) })),
+      ],
+      depths: depths.map(({ depth, gain, fits }) => ({ from: fromOf(depth), depth, gain, fits })),
+      next: best.steps.slice(best.count, best.count + SHOWN).map(shown),
+    },
+  };
+}
+
+/** Of what did not fit, as many as one wants to read. */
+const SHOWN = 5;
+
+/** A way to train a layer, as a rung above the one before it. */
+interface Rung {
+  layer: Layer;
+  /** Place of the layer, to decide between equals. */
+  place: number;
+  choice: string;
+  entries: PlanSpec;
+  /** Of the whole choice, and of this rung above the last. */
+  total: { gain: number; parameters: number };
+  gain: number;
+  cost: number;
+}
+
+const byWorth = (a: Rung, b: Rung): number =>
+  b.gain / b.cost - a.gain / a.cost || a.place - b.place || a.total.parameters - b.total.parameters;
+
+/**
+ * How much of a channel's information its parts can use, when they alone are trained: a bias moves the channel, a factor stretches it,
+ * the weights turn it to anything. Judged by the accuracy that these methods reach on the reference jobs.
+ */
+const REACH = { bias: 0.4, scale: 0.15, weight: 1 } as const;
+
+const SHARES = [1, 2, 3, 4].map((eighths) => eighths / 8);
+
+/** Of each layer the choices that are worth their cost, cheapest first: each rung brings less for its cost than the one below. */
+function laddersOf(layers: readonly Layer[], base: Base, importance: Importance): Rung[][] {
+  const costs = layers.map((layer) => channelCost(layer, base.types.get(layer.node.outputs[0]!)!));
+  const total = (key: keyof ChannelCost) =>
+    layers.reduce((sum, { outChannels }, at) => sum + outChannels * costs[at]![key], 0);
+  const totals = { parameters: total("parameters"), operations: total("operations") };
+  const known = layers.reduce((sum, { name }) => sum + sumOf(importance.get(name)!), 0) || 1;
+  return layers.map((layer, place) => {
+    const worth = importance.get(layer.name)!.map((value) => value / known);
+    const { parameters, operations } = costs[place]!;
+    const places = operations / parameters;
+    const costOf = (numbers: number) => (numbers / totals.parameters + (numbers * places) / totals.operations) / 2;
+    return convex(
+      choicesFor(layer, worth, parameters).map(({ numbers, ...choice }) => ({
+        ...choice,
+        layer,
+        place,
+        cost: costOf(numbers),
+        total: { gain: choice.gain, parameters: numbers },
+      })),
+    );
+  });
+}
+
+interface Choice {
+  choice: string;
+  entries: PlanSpec;
+  gain: number;
+  numbers: number;
+}
+
+/** @param worth of each channel @param parameters of one channel, weights and bias */
+function choicesFor(layer: Layer, worth: Float32Array, parameters: number): Choice[] {
+  const { name: at, outChannels } = layer;
+  const all = sumOf(worth);
+  const entry = (method: string, settings: PlanSpec[number]["settings"] = {}) => ({ method, at, settings });
+  const bias = layer.bias ? { entries: [entry("bias")], gain: REACH.bias * all, numbers: outChannels } : NOTHING;
+  const ranked = [...worth.keys()].sort((a, b) => worth[b]! - worth[a]! || a - b);
+  const weights = parameters - (layer.bias ? 1 : 0);
+  const sparse = SHARES.map((share): Choice => {
+    const channels = ranked.slice(0, Math.max(1, Math.round(share * outChannels)));
+    const reached = channels.reduce((sum, channel) => sum + worth[channel]!, 0);
+    return {
+      choice: `${layer.bias ? "bias + " : ""}weights of ${channels.length} of ${outChannels} channels`,
+      entries: [...bias.entries, entry("sparse", { share, channels: encodeIndices(channels, outChannels) })],
+      gain: bias.gain + (REACH.weight - (layer.bias ? REACH.bias : 0)) * reached,
+      numbers: bias.numbers + channels.length * weights,
+    };
+  });
+  return [
+    ...(layer.bias ? [{ choice: "bias", ...bias }] : []),
+    {
+      choice: layer.bias ? "bias + scale" : "scale",
+      entries: [...bias.entries, entry("scale")],
+      gain: bias.gain + REACH.scale * all,
+      numbers: bias.numbers + outChannels,
+    },
+    ...sparse,
+    { choice: "whole", entries: [entry("full")], gain: REACH.weight * all, numbers: outChannels * parameters },
+  ];
+}
+
+const NOTHING = { entries: [], gain: 0, numbers: 0 };
+
+/** Leaves out what costs more for its gain than what comes after it, and makes each the difference to the one below. */
+function convex(choices: readonly Rung[]): Rung[] {
+  const kept: Rung[] = [];
+  const slope = (above: Rung, below: Rung | undefined) =>
+    (above.gain - (below?.gain ?? 0)) / (above.cost - (below?.cost ?? 0));
+  for (const choice of choices.toSorted((a, b) => a.cost - b.cost || b.gain - a.gain)) {
+    if (choice.gain <= (kept.at(-1)?.gain ?? 0)) continue;
+    while (kept.length > 0 && slope(choice, kept.at(-1)) >= slope(kept.at(-1)!, kept.at(-2))) kept.pop();
+    kept.push(choice);
+  }
+  return kept.map((rung, at) => ({
+    ...rung,
+    gain: rung.gain - (kept[at - 1]?.gain ?? 0),
+    cost: rung.cost - (kept[at - 1]?.cost ?? 0),
+  }));
+}
+
+/** All layers, half of them, a quarter … and none but the head. */
+const depthsOf = (layers: number): number[] => (layers === 0 ? [0] : [layers, ...depthsOf(Math.floor(layers / 2))]);
+
+interface Outcome {
+  plan: Plan;
+  prediction: Prediction;
+  /** Rungs that fit. */
+  count: number;
+  gain: number;
+  fits: boolean;
+}
+
+/** As many of the rungs as the budget allows: more of them never take less, so that the border is found by halving. */
+function deepest(
+  base: Base,
+  heads: readonly string[],
+  steps: readonly Rung[],
+  budget: Budget,
+  training: TrainingCosts,
+): Outcome {
+  const tried = (count: number): Outcome => {
+    const entries = [...lastOfEach(steps.slice(0, count)).values()].flatMap((rung) => rung.entries);
+    const spec = [...entries, ...heads.map((at) => ({ method: head.name, at, settings: {} }))];
+    const plan = planOf(base, spec, "adaptive");
+    const prediction = predict(plan, training);
+    const gain = steps.slice(0, count).reduce((sum, rung) => sum + rung.gain, 0);
+    return { plan, prediction, count, gain, fits: excesses(prediction, budget).length === 0 };
+  };
+  const all = tried(steps.length);
+  if (all.fits) return all;
+  let best = tried(0);
+  let [low, high] = [1, steps.length - 1];
+  while (best.fits && low <= high) {
+    const middle = Math.floor((low + high) / 2);
+    const outcome = tried(middle);
+    if (outcome.fits) {
+      best = outcome;
+      low = middle + 1;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return best;
+}
+
+/** The highest rung of each layer. */
+const lastOfEach = (steps: readonly Rung[]): Map<string, Rung> => new Map(steps.map((rung) => [rung.layer.name, rung]));
+
+/** What fits before what does not, then what gains more, then what takes less. */
+function isBetter(a: Outcome, b: Outcome, budget: Budget): boolean {
+  if (a.fits !== b.fits) return a.fits;
+  if (a.fits && a.gain !== b.gain) return a.gain > b.gain;
+  return strain(a.prediction, budget) < strain(b.prediction, budget);
+}
+
+const shown = ({ layer, choice, total }: Rung): LayerChoice => ({
+  at: layer.name,
+  choice,
+  gain: total.gain,
+  bytes: 4 * total.parameters,
+});
+
+function headBytes(base: Base, at: string): number {
+  const layer = base.layers.find(({ name }) => name === at)!;
+  return 4 * head.parameters(layer, {}).reduce((sum, { dims }) => sum + dims.reduce((a, b) => a * b, 1), 0);
+}
+
+const sumOf = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0);
