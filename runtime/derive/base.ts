@@ -24,9 +24,11 @@ export interface Base {
   classes: number;
 }
 
-/** @throws NO_SHAPE, UNSUPPORTED_OPERATOR */
+/** @throws NO_SHAPE, UNSUPPORTED_OPERATOR, MODEL_CORRUPT for a weight that is no number */
 export function prepareBase(model: Model): Base {
-  const graph = prepareGraph(normalizeModel(model).graph);
+  const normalized = normalizeModel(model).graph;
+  assertNumbers(normalized);
+  const graph = prepareGraph(normalized);
   const types = inferTypes(graph);
   const info = (name: ValueName): ValueInfo => ({ name, ...types.get(name)! });
   const [input, output] = [only(graph, "input"), only(graph, "output")].map(info) as [ValueInfo, ValueInfo];
@@ -49,6 +51,15 @@ export function prepareBase(model: Model): Base {
   }
   const classes = sample.reduce<number>((product, dim) => product * (dim as number), 1);
   return { graph, types, layers: findLayers(graph, types), input, output, logits: info(logits), activation, classes };
+}
+
+/** Infinities are let alone: masks and bounds are made of them. @throws MODEL_CORRUPT */
+function assertNumbers({ initializers }: Graph): void {
+  for (const [name, { type, data }] of initializers) {
+    if (type === "float32" && (data as Float32Array).includes(Number.NaN)) {
+      throw new LichenError("MODEL_CORRUPT", { at: `constant ${name}`, found: "a value that is no number (NaN)" });
+    }
+  }
 }
 
 function only(graph: Graph, what: "input" | "output"): ValueName {

@@ -56,6 +56,7 @@ const newClasses: Judge = (trial) => {
   const [oldBefore, oldAfter, newAfter] = [total(known, old!), total(now, old!), total(now, fresh!)];
   const facts = `old classes: ${change(oldBefore, oldAfter)}; new: ${percent(newAfter)} of ${newAfter.samples}`;
   if (oldAfter.samples > 0 && loses(oldBefore, oldAfter, policy.maxForgetting)) return decide("FORGETS", facts);
+  if (oldAfter.samples === 0 && !keepsProof(after)) return decide("NO_EVIDENCE", `no sample of an old class; ${facts}`);
   if (newAfter.samples < policy.minHeldOut) return lacking(trial, newAfter.samples);
   const chance = 1 / Math.max(2, Object.keys(now).length);
   return decide(beatsChance(newAfter, chance) ? "NEW_CLASSES" : "NEW_CLASSES_MISSED", facts);

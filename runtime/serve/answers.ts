@@ -3,7 +3,7 @@ import { beforeActivation } from "../derive/base.ts";
 import { LichenError } from "../errors.ts";
 import { openSession } from "../execute/session.ts";
 import type { ModelPackage } from "../package/package.ts";
-import { featuresOf, type Sample } from "../train/samples.ts";
+import { checkedFeatures, featuresOf, type Sample } from "../train/samples.ts";
 import { rows } from "../train/score.ts";
 import { OUTPUTS } from "./outputs.ts";
 
@@ -26,11 +26,11 @@ export interface Answers {
   milliseconds: number;
 }
 
-/** What a served model answers to samples. @throws CANCELLED */
+/** What a served model answers to samples. @throws CANCELLED, BAD_SAMPLE */
 export async function answersOf(options: Omit<EvaluateOptions, "adapter">, served: Uint8Array): Promise<Answers> {
   const { model, samples, signal, clockMs = () => 0 } = options;
   const { inputs, outputs: ends } = model.model.graph;
-  const [input, output] = [inputs[0]!.name, ends[0]!.name];
+  const [input, output] = [inputs[0]!, ends[0]!.name];
   const { activation } = beforeActivation(model.model.graph, output);
   const answers: Answers = { logits: [], outputs: [], milliseconds: 0 };
   if (samples.length === 0) return answers;
@@ -38,9 +38,9 @@ export async function answersOf(options: Omit<EvaluateOptions, "adapter">, serve
   try {
     for (const sample of samples) {
       if (signal?.aborted) throw new LichenError("CANCELLED", { at: "evaluation" });
-      const features = await featuresOf(sample);
+      const features = checkedFeatures(await featuresOf(sample), input);
       const startedMs = clockMs();
-      const { [output]: answer } = await session.run({ [input]: features });
+      const { [output]: answer } = await session.run({ [input.name]: features });
       answers.milliseconds += clockMs() - startedMs;
       const [row] = rows(answer!, answer!.data.length);
       answers.outputs.push(row!);

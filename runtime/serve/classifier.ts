@@ -4,7 +4,7 @@ import { LichenError } from "../errors.ts";
 import { openSession } from "../execute/session.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import type { ModelPackage } from "../package/package.ts";
-import { classesOf } from "../train/samples.ts";
+import { checkedFeatures, classesOf } from "../train/samples.ts";
 import { argmax } from "../train/score.ts";
 import { servedModel } from "./merge.ts";
 import { OUTPUTS } from "./outputs.ts";
@@ -35,7 +35,7 @@ export interface ClassifierOptions {
 /** @throws ADAPTER_WRONG_BASE, ADAPTER_CORRUPT, BAD_CARD when the labels are not as many as the model's outputs */
 export async function createClassifier(model: ModelPackage, options: ClassifierOptions = {}): Promise<Classifier> {
   const session = await openSession(await servedModel(model, options.adapter), { threads: options.threads ?? 1 });
-  const input = model.model.graph.inputs[0]!.name;
+  const input = model.model.graph.inputs[0]!;
   const output = model.model.graph.outputs[0]!.name;
   const { probabilities: probabilitiesOf } = OUTPUTS[beforeActivation(model.model.graph, output).activation];
   const labels = classesOf(model, options.adapter);
@@ -43,7 +43,7 @@ export async function createClassifier(model: ModelPackage, options: ClassifierO
     labels,
     adapter: options.adapter?.sha256 ?? null,
     async classify(features) {
-      const { [output]: answer } = await session.run({ [input]: features });
+      const { [output]: answer } = await session.run({ [input.name]: checkedFeatures(features, input) });
       if (answer?.data.length !== labels.length) {
         throw new LichenError("BAD_CARD", {
           at: model.path,

@@ -1,7 +1,9 @@
 import { type Adapter, assertAdapterFits, type Metrics, makeAdapter } from "../adapter/adapter.ts";
 import { prepareBase } from "../derive/base.ts";
 import { growHead } from "../derive/grow.ts";
+import { LichenError } from "../errors.ts";
 import { type GateDecision, gate } from "../gate/gate.ts";
+import type { ModelPackage } from "../package/package.ts";
 import { seeded } from "../random/random.ts";
 import { choosePlan } from "./choose.ts";
 import { makeDataset } from "./dataset.ts";
@@ -35,7 +37,7 @@ export interface AdaptResult {
 /**
  * Trains an adapter: derive the graphs, run the frozen prefix once for every sample, train on what it left, and gate the result.
  * The adapter comes back even when the gate refuses it; whether to serve it is the caller's business.
- * @throws UNKNOWN_CLASS, TOO_FEW_SAMPLES, UNKNOWN_METHOD, NOTHING_TO_TRAIN, NO_GRADIENT, ADAPTER_WRONG_BASE, DIVERGED, CANCELLED
+ * @throws UNKNOWN_CLASS, TOO_FEW_SAMPLES, ONE_CLASS, SAMPLES_ALIKE, BAD_SAMPLE, BAD_CARD, UNKNOWN_METHOD, NOTHING_TO_TRAIN, NO_GRADIENT, ADAPTER_WRONG_BASE, DIVERGED, CANCELLED
  */
 export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
   const training = trainingOptions(options);
@@ -47,6 +49,7 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
   const known = incumbent?.description.classes;
   const task = makeTask(model, { ...options, known }, training.holdOut, random);
   const base = growHead(prepareBase(model.model), task.newClasses);
+  if (task.loss !== "reconstruction") assertLabelsFit(model, base.classes - task.newClasses);
   const plan = await choosePlan(base, task, training, options);
   const derive = lap();
 
@@ -86,6 +89,16 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
   } finally {
     await cache.close();
   }
+}
+
+/** @throws BAD_CARD */
+function assertLabelsFit({ card, path }: ModelPackage, outputs: number): void {
+  if (card.labels.length === outputs) return;
+  throw new LichenError("BAD_CARD", {
+    at: path,
+    found: `${card.labels.length} labels`,
+    wanted: `${outputs}, one an output`,
+  });
 }
 
 const withAccuracy = (metrics: Metrics) => ({ accuracy: metrics.heldOut?.accuracy ?? null, ...metrics });

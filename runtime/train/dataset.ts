@@ -44,11 +44,16 @@ export async function makeDataset(
   const total = task.train.length + task.heldOut.length;
   const from = plan.base.input.name;
   const views = task.train.every((at) => task.samples[at]!.views) ? training.views : 0;
-  const sources = (indices: readonly number[], count: number) =>
-    Promise.all(indices.map((at) => sampleSource(task.samples[at]!, count, training.seed, options.augment)));
+  // One after the other, since each may be read from a file.
+  const sources = async (indices: readonly number[], count: number) => {
+    const found: RowSource[] = [];
+    for (const at of indices) found.push(await sampleSource(task.samples[at]!, count, training.seed, options.augment));
+    return found;
+  };
   const [trainSources, heldOutSources] = [await sources(task.train, views), await sources(task.heldOut, 0)];
   const local = await cache.add(trainSources, from, (done) => onProgress(done, total));
   const heldOut = await cache.add(heldOutSources, from, (done) => onProgress(task.train.length + done, total));
+  await assertDifferent(local, views + 1);
   const pack = model.rehearsal && task.loss !== "reconstruction" ? await cachePack(cache, model.rehearsal) : null;
 
   const roles: Role[] = [
@@ -62,7 +67,8 @@ export async function makeDataset(
   const terms = lossTerms(task, roles, model.card.labels.length, training);
   const rowsOf = viewRows(task.train.length, views + 1);
   const labels = task.train.map((at) => task.labels[at]![0]);
-  const balance = training.balance === "on" && labels.every((label) => label !== undefined) ? labels : undefined;
+  const balances = training.balance === "on" && task.loss === "cross-entropy";
+  const balance = balances && labels.every((label) => label !== undefined) ? labels : undefined;
   return {
     train: { rows: await heldInMemory(rows, training), side: await sideOf(plan, model, task, roles, terms) },
     terms,
@@ -79,6 +85,18 @@ export async function makeDataset(
       task.labels,
     ),
   };
+}
+
+/** A stuck camera or a dead microphone gives the same sample for ever. @throws SAMPLES_ALIKE */
+async function assertDifferent(rows: CachedRows, perSample: number): Promise<void> {
+  if (rows.count <= perSample) return;
+  const bytesOfRow = async (row: number) => Object.values(await rows.load([row])).map(bytesOf);
+  const first = await bytesOfRow(0);
+  for (let row = perSample; row < rows.count; row += perSample) {
+    const other = await bytesOfRow(row);
+    if (first.some((bytes, at) => Buffer.compare(bytes, other[at]!) !== 0)) return;
+  }
+  throw new LichenError("SAMPLES_ALIKE", { found: `${rows.count / perSample} times the same` });
 }
 
 const NO_ROWS: CachedRows = { count: 0, rowBytes: 0, load: async () => ({}) };
@@ -112,7 +130,7 @@ async function cachePack(cache: RowCache, rehearsal: Rehearsal) {
       return { keys, load: async () => [row] };
     });
     const rows = await cache.add(sources, rehearsal.value).catch((cause: unknown) => {
-      if (!(cause instanceof LichenError) || cause.code !== "BAD_ARGUMENT") throw cause;
+      if (!(cause instanceof LichenError) || !["BAD_ARGUMENT", "BAD_SAMPLE"].includes(cause.code)) throw cause;
       throw new LichenError("REHEARSAL_CORRUPT", {
         at: `value ${rehearsal.value}`,
         wanted: "a value at or before the frontier",

@@ -2,10 +2,11 @@ import { cacheName, createMemoryRows, packRow, type RowStore, rowLayout, unpackR
 import { derivePrefix } from "../derive/prefix.ts";
 import { errorCode, LichenError } from "../errors.ts";
 import { openSession } from "../execute/session.ts";
-import type { ValueName } from "../onnx/graph.ts";
+import type { Dim, ValueName } from "../onnx/graph.ts";
 import { concatRows, gatherRows, type Tensor } from "../onnx/tensor.ts";
 import type { ModelPackage } from "../package/package.ts";
 import type { Plan } from "../plan/plan.ts";
+import { checkedFeatures } from "./samples.ts";
 
 /** Frontier activations of some samples, by value; each [S, …], usually uint8 or int8. */
 export type Cache = Readonly<Record<ValueName, Tensor>>;
@@ -46,7 +47,7 @@ export async function openRowCache(
 ): Promise<RowCache> {
   const fields = plan.frontier.map((name) => {
     const { type, shape } = plan.base.types.get(name)!;
-    return { name, type, shape: shape.slice(1) as number[] };
+    return { name, type, shape: shape.slice(1).map((size) => fixed(size, name, shape)) };
   });
   const layout = rowLayout(fields);
   const { rowBytes } = layout;
@@ -65,6 +66,7 @@ export async function openRowCache(
 
   const fill = async (sources: readonly RowSource[], from: ValueName, onSource: (done: number) => void) => {
     const prefix = derivePrefix(plan, from);
+    const taken = { name: from, ...plan.base.types.get(from)! };
     const session = prefix && (await openSession(prefix, { threads }));
     let waiting: { key: string; features: Tensor }[] = [];
     const flush = async () => {
@@ -78,7 +80,8 @@ export async function openRowCache(
       for (const [done, { keys, load }] of sources.entries()) {
         if (signal?.aborted) throw new LichenError("CANCELLED", { at: "cache" });
         const missing = [...keys.keys()].filter((at) => store.find(keys[at]!) === undefined);
-        const features = missing.length > 0 ? await load(missing) : [];
+        const loaded = missing.length > 0 ? await load(missing) : [];
+        const features = loaded.map((each) => checkedFeatures(each, taken));
         waiting = [...waiting, ...missing.map((at, index) => ({ key: keys[at]!, features: features[index]! }))];
         while (waiting.length >= BATCH) await flush();
         onSource(done + 1);
@@ -111,6 +114,16 @@ export async function openRowCache(
     },
     close: () => store.close(),
   };
+}
+
+/** All rows are of one size. @throws NO_SHAPE */
+function fixed(size: Dim, name: ValueName, shape: readonly Dim[]): number {
+  if (typeof size === "number") return size;
+  throw new LichenError("NO_SHAPE", {
+    at: `value ${name}`,
+    found: `[${shape}]`,
+    wanted: "sizes that are fixed but for the batch",
+  });
 }
 
 const inMemory: OpenRows = async ({ rowBytes }) => createMemoryRows({ rowBytes, maxBytes: Number.MAX_SAFE_INTEGER });

@@ -1,4 +1,5 @@
 import { LichenError } from "../errors.ts";
+import type { ValueInfo } from "../onnx/graph.ts";
 import { bytesOf, type Tensor } from "../onnx/tensor.ts";
 import { type ModelPackage, type Rehearsal, sha256 } from "../package/package.ts";
 import type { Random } from "../random/random.ts";
@@ -17,6 +18,27 @@ export interface Sample {
 
 export const featuresOf = async ({ features }: Sample): Promise<Tensor> =>
   typeof features === "function" ? features() : features;
+
+/** Features as a value of the model takes them. @throws BAD_SAMPLE for another shape, or for what is no number */
+export function checkedFeatures(features: Tensor, wanted: ValueInfo): Tensor {
+  const { type, dims, data } = features;
+  const fits = type === wanted.type && dims.length === wanted.shape.length;
+  if (!fits || wanted.shape.some((size, axis) => axis > 0 && size !== dims[axis])) {
+    throw new LichenError("BAD_SAMPLE", {
+      at: `input ${wanted.name}`,
+      found: `${type}[${dims}]`,
+      wanted: `${wanted.type}[${wanted.shape}]`,
+      todo: "prepare the sample as the model's card says",
+    });
+  }
+  if (type !== "float32" || (data as Float32Array).every(Number.isFinite)) return features;
+  throw new LichenError("BAD_SAMPLE", {
+    at: `input ${wanted.name}`,
+    found: "a value that is no number",
+    wanted: "finite numbers",
+    todo: "check the sensor, and what prepares its recordings",
+  });
+}
 
 export const sampleId = async (sample: Sample): Promise<string> =>
   sample.id ?? sha256(bytesOf(await featuresOf(sample)));

@@ -54,6 +54,11 @@ export function makeTask(model: ModelPackage, options: TaskOptions, share: numbe
           random,
         )
       : splitAnyhow(samples.length, share, random);
+  if (loss === "cross-entropy")
+    assertSeveralClasses(
+      model,
+      split.train.map((at) => labels[at]![0]),
+    );
   if (split.train.length === 0)
     throw new LichenError("TOO_FEW_SAMPLES", { found: given.length, wanted: "at least one to train on" });
   return { loss, classes, newClasses: classes.length - model.card.labels.length, samples, labels, ...split };
@@ -92,6 +97,13 @@ function checkLabels(loss: TaskLoss, samples: readonly Sample[], labels: readonl
     found: [samples[odd]!.label].flat().join(", "),
     wanted,
   });
+}
+
+/** A model that answers one class always would seem to have gained. @param labels of the training samples @throws ONE_CLASS */
+function assertSeveralClasses({ rehearsal, card }: ModelPackage, labels: readonly (number | undefined)[]): void {
+  const present = new Set(labels.filter((label) => label !== undefined));
+  if (present.size !== 1 || card.labels.length < 2 || (rehearsal && rehearsal.labels.length > 0)) return;
+  throw new LichenError("ONE_CLASS", { found: `${labels.length} samples` });
 }
 
 function splitAnyhow(count: number, share: number, random: Random): Split {

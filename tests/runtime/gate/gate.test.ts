@@ -129,6 +129,11 @@ describe("the gate, with new classes", () => {
     if (reason !== "GAIN" && reason !== "TOO_FEW_HELD_OUT") expect(decision.explanation).toContain("new:");
   });
 
+  it("nothing but new ones, and no pack that would show what became of the old ones", () => {
+    const decision = gate(metrics(null, null), metrics(byClass({ new: [12, 12], newer: [9, 9] }), null), "local");
+    expect(decision).toMatchObject({ accepted: false, reason: "NO_EVIDENCE" });
+  });
+
   it("the rehearsal pack forbids them too", () => {
     const is = byClass({ a: [20, 18], b: [20, 19], new: [10, 10] });
     const decision = gate(metrics(before, score(0.95, 100)), metrics(is, score(0.9, 100)), "local");

@@ -114,8 +114,8 @@ describe("adapt", () => {
     await expect(adapt({ ...quick, method: "bias", start: adapter })).rejects.toMatchObject({ code: "BAD_ARGUMENT" });
   });
 
-  it("refuses a single sample with the gate and not with a crash", async () => {
-    const { decision } = await adapt({ ...quick, samples: samples.slice(0, 1), epochs: 1 });
+  it("refuses a single sample of each class with the gate and not with a crash", async () => {
+    const { decision } = await adapt({ ...quick, samples: samples.slice(0, 4), epochs: 1 });
     expect(decision).toMatchObject({ accepted: false, reason: "TOO_FEW_HELD_OUT" });
   });
 
