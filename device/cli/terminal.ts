@@ -57,7 +57,7 @@ export const percent = (share: number | undefined | null): string =>
 export const bytes = (count: number): string =>
   count < 10_000
     ? `${count} B`
-    : count < 10_000_000
+    : count < 1_000_000
       ? `${(count / 1000).toFixed(1)} kB`
       : `${(count / 1e6).toFixed(1)} MB`;
 

@@ -65,17 +65,17 @@ export interface OfflinePlanResult {
   importance: "measured" | "assumed" | null;
   /** Why `adaptive` chose what it did; null for methods that were told. */
   explanation: Explanation | null;
+  /** What was said, and for `adaptive` what it takes for granted where nothing was. */
   budget: Budget;
   /** Bounds that the plan does not keep; none when it fits. */
-  exceeded: readonly Excess[];
-  /** For a plan that does not fit: why it is refused, and the plan that gives up least and fits. Null when there is none. */
+  excesses: readonly Excess[];
+  /** Why a plan that does not fit is refused. */
   refusal: { code: string; message: string } | null;
+  /** For a plan that does not fit: the one that changes least about it and does. Null when there is none. */
   nearest: NearestPlan | null;
 }
 
 export interface NearestPlan {
-  /** What is less than was asked for. */
-  change: string;
   targets: readonly PlannedTarget[];
   batch: number;
   prediction: Prediction;
@@ -120,15 +120,10 @@ export async function runOfflinePlan(options: OfflinePlanOptions): Promise<Offli
     measured: { secondsPerStep },
     importance: importance && (importance.measured ? "measured" : "assumed"),
     explanation,
-    budget,
-    exceeded,
+    budget: planned.budget,
+    excesses: exceeded,
     refusal: refusalOf(planned),
-    nearest: nearest && {
-      change: nearest.change,
-      targets: targetsOf(nearest.plan),
-      batch: nearest.training.batch,
-      prediction: nearest.prediction,
-    },
+    nearest: nearest && { targets: targetsOf(nearest.plan), batch: nearest.batch, prediction: nearest.prediction },
   };
 }
 

@@ -45,14 +45,14 @@ function isAskedFor(plan: PlanSpec, text: string): boolean {
   });
 }
 
-const measures = (method: string): boolean =>
+export const measures = (method: string): boolean =>
   parseMethods(method).some((each) => each.method.kind === "layer" && each.method.measures?.(each.settings));
 
 /** Samples that are looked at: what they say of channels settles long before their number does. */
 const LOOKED_AT = 128;
 
 /** How much the channels of a plan's layers matter, on some of the samples that train. */
-async function importanceFor(
+export async function importanceFor(
   plan: Plan,
   task: Task,
   training: TrainingOptions,

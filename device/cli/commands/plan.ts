@@ -1,66 +1,52 @@
 import { Command } from "commander";
-import type { OfflinePlanResult } from "../../offline/plan.ts";
+import type { OfflinePlanOptions, OfflinePlanResult } from "../../offline/plan.ts";
+import { BUDGET_OPTIONS, type BudgetOptions, splitBudget } from "../budget.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { count, durationInSeconds, list, sizeInBytes } from "../quantities.ts";
-import { bytes, facts, grouped, show, table } from "../terminal.ts";
+import { type OptionRow, optionsUnder } from "../options.ts";
+import { count, list } from "../quantities.ts";
+import { bytes, facts, grouped, percent, show, table, wrapped } from "../terminal.ts";
 
-interface PlanOptions {
-  readonly model: string;
-  readonly method: string;
-  readonly data?: string;
-  readonly samples?: number;
-  readonly targets?: readonly string[];
-  readonly epochs?: number;
-  readonly batch?: number;
-  readonly threads?: number;
-  readonly budgetMemory?: number;
-  readonly budgetSeconds?: number;
-  readonly budgetAdapter?: number;
+interface PlanOptions extends Omit<OfflinePlanOptions, "budget">, BudgetOptions {
   readonly json?: true;
 }
 
+const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
+  "What for:": [
+    ["--data <folder>", "samples to plan for, one folder a class"],
+    ["--samples <n>", "how many samples to assume without --data (default 200)", count],
+    ["--targets <patterns>", "layers to train, with commas between; «*» stands for anything", list],
+    ["--epochs <n>", "passes over the samples (default 15)", count],
+    ["--batch <n>", "samples a step (default 16)", count],
+    ["--threads <n>", "threads (default 1)", count],
+  ],
+  "What it may take:": BUDGET_OPTIONS,
+};
+
 /** `lichen plan`: what would be trained, and what that takes. The exit code says whether it fits the budget. */
-export const addPlan: AddCommand = (program, terminal) =>
-  program.addCommand(
-    new Command("plan")
-      .description("say what a method would train and what that takes, before it is done")
-      .requiredOption("--model <model>", "package folder, or a bare .onnx")
-      .requiredOption("--method <method>", "what to train, such as bias+scale or lora:rank=8")
-      .option("--data <folder>", "samples to plan for, one folder a class")
-      .option("--samples <n>", "how many samples to assume without --data (default 200)", count)
-      .option("--targets <patterns>", "layers to train, with commas between; «*» stands for anything", list)
-      .option("--epochs <n>", "passes over the samples", count)
-      .option("--batch <n>", "samples a step", count)
-      .option("--threads <n>", "threads (default 1)", count)
-      .option("--budget-memory <size>", "bound of the training state, such as 32MiB", sizeInBytes)
-      .option(
-        "--budget-seconds <duration>",
-        "bound of the training on this machine, such as 60 or 2min",
-        durationInSeconds,
-      )
-      .option("--budget-adapter <size>", "bound of the adapter, such as 64KiB", sizeInBytes)
-      .addOption(jsonOption())
-      .action(async (options: PlanOptions) => {
-        const { json, budgetMemory, budgetSeconds, budgetAdapter, ...rest } = options;
-        const { runOfflinePlan } = await import("../../offline/plan.ts");
-        const result = await runOfflinePlan({
-          ...rest,
-          budget: {
-            ...(budgetMemory !== undefined && { memoryBytes: budgetMemory }),
-            ...(budgetSeconds !== undefined && { seconds: budgetSeconds }),
-            ...(budgetAdapter !== undefined && { adapterBytes: budgetAdapter }),
-          },
-        });
-        show(terminal, json === true, result, readable(result));
-        if (result.excesses.length > 0) process.exitCode = EXIT.failed;
-      }),
-  );
+export const addPlan: AddCommand = (program, terminal) => {
+  const command = new Command("plan")
+    .description("say what a method would train and what that takes, before it is done")
+    .requiredOption("--model <model>", "package folder, or a bare .onnx")
+    .requiredOption("--method <method>", "such as bias+scale or lora:rank=8; or adaptive, which decides by the samples")
+    .addOption(jsonOption());
+  for (const option of optionsUnder(OPTIONS)) command.addOption(option);
+  command.action(async ({ json, ...options }: PlanOptions) => {
+    const [budget, rest] = splitBudget(options);
+    const { runOfflinePlan } = await import("../../offline/plan.ts");
+    const result = await runOfflinePlan({ ...rest, budget });
+    show(terminal, json === true, result, readable(result));
+    if (!result.refusal) return;
+    terminal.notes.write(`${result.refusal.message}\n`);
+    process.exitCode = EXIT.failed;
+  });
+  program.addCommand(command);
+};
 
 type Costed = Pick<OfflinePlanResult, "targets" | "prediction" | "batch">;
 
 function readable(result: OfflinePlanResult): string {
-  const { samples, batch, stepsPerEpoch, epochs, prediction, inference, excesses, nearest } = result;
+  const { samples, batch, stepsPerEpoch, epochs, prediction, inference, excesses, nearest, explanation } = result;
   const perSample = prediction.operations.multiplyAccumulates / batch;
   return [
     facts([
@@ -72,12 +58,16 @@ function readable(result: OfflinePlanResult): string {
         `${grouped(perSample)} multiply-accumulates a sample, ${(perSample / inference).toFixed(2)} inferences`,
       ],
       ...costs(result),
+      ...(result.importance === "assumed" ? [["assumed", ALIKE] as const] : []),
+      ...bounds(result),
       ["fits", excesses.length === 0 ? "yes" : excesses.map(said).join("; ")],
     ]),
-    targetTable(result),
+    explanation ? explained(explanation) : targetTable(result),
     ...(excesses.length === 0 ? [] : [nearest ? fitting(nearest) : "Nothing of this method fits the budget."]),
   ].join("\n\n");
 }
+
+const ALIKE = "all channels matter alike, since there are no samples; --data tells which do";
 
 function costs({ prediction }: Costed): (readonly [string, string])[] {
   const { cache, parameters, step } = prediction.parts;
@@ -97,11 +87,50 @@ function costs({ prediction }: Costed): (readonly [string, string])[] {
   ];
 }
 
+/** What is allowed, where anything is. */
+function bounds({ budget: { memoryBytes, seconds, adapterBytes } }: OfflinePlanResult): (readonly [string, string])[] {
+  const said = [
+    memoryBytes === undefined ? [] : `state ${bytes(memoryBytes)}`,
+    seconds === undefined ? [] : `${seconds} seconds`,
+    adapterBytes === undefined ? [] : `adapter ${bytes(adapterBytes)}`,
+  ].flat();
+  return said.length === 0 ? [] : [["budget", said.join(", ")]];
+}
+
 const targetTable = ({ targets }: Costed): string =>
   table(
     ["layer", "method", "parameters"],
     targets.map(({ at, methods, parameters }) => [at, methods.join("+"), parameters]),
   );
+
+/** What `adaptive` chose, and why: each layer with what it is worth, the depths it weighed, and what would come next. */
+function explained({ layers, depths, from, next }: NonNullable<OfflinePlanResult["explanation"]>): string {
+  const choices = (rows: typeof layers) =>
+    table(
+      ["layer", "trains", "gain", "bytes"],
+      // The head always trains along, whatever it is worth.
+      rows.map(({ at, choice, gain, bytes }) => [at, choice, gain === 0 ? "always" : percent(gain), bytes]),
+    );
+  const weighed = depths.map(({ from, depth, gain, fits }) => [
+    from,
+    depth,
+    percent(gain),
+    fits ? "yes" : "no: even the head alone takes too much",
+  ]);
+  return [
+    ...wrapped(
+      `Chosen from ${from} on. Gain is the share of what all layers could learn (Fisher information on the samples).`,
+      80,
+    ),
+    "",
+    choices(layers),
+    "",
+    "Where training could begin, and the gain that fits from there:",
+    "",
+    table(["from", "layers", "gain", "fits"], weighed),
+    ...(next.length === 0 ? [] : ["", "With a larger budget there would come next:", "", choices(next)]),
+  ].join("\n");
+}
 
 const fitting = (nearest: Costed): string =>
   [

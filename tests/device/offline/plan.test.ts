@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { runOfflinePlan } from "../../../device/offline/plan.ts";
 import { encodeModel } from "../../../runtime/onnx/encode.ts";
+import { DEFAULT_BUDGET } from "../../../runtime/plan/index.ts";
 import { toyModel } from "../../runtime/toy.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -64,7 +65,43 @@ it("says what is over the budget, and what would fit", async () => {
   const budget = { adapterBytes: whole.prediction.adapterBytes - 1 };
   const found = await runOfflinePlan({ model, method: "bias", budget });
   expect(found.excesses).toMatchObject([{ what: "adapter" }]);
+  expect(found.refusal).toMatchObject({ code: "BUDGET_EXCEEDED", message: expect.stringContaining("train what fits") });
   expect(found.targets).toHaveLength(4);
   expect(found.nearest!.targets.map(({ at }) => at)).toEqual(["depthwise", "pointwise", "head"]);
   expect(found.nearest!.prediction.adapterBytes).toBeLessThanOrEqual(budget.adapterBytes);
+});
+
+describe("adaptive", () => {
+  const data = path.join(root, "scripts/demo/recordings/board-a/train");
+
+  it("chooses by the samples, and says what it chose and what it would choose next", async () => {
+    const budget = { adapterBytes: 20_000, memoryBytes: 4 * 2 ** 20 };
+    const found = await runOfflinePlan({ model: packaged, method: "adaptive", data, budget });
+    expect(found).toMatchObject({ method: "adaptive", importance: "measured", excesses: [], refusal: null, budget });
+    expect(found.prediction.adapterBytes).toBeLessThanOrEqual(budget.adapterBytes);
+    expect(found.prediction.trainingStateBytes).toBeLessThanOrEqual(budget.memoryBytes);
+    const { layers, depths, next } = found.explanation!;
+    expect(layers.map(({ at }) => at)).toEqual(found.targets.map(({ at }) => at));
+    expect(layers.at(-1)).toMatchObject({ at: "logits" });
+    expect(layers.length).toBeGreaterThan(1);
+    expect(Math.max(...depths.map(({ gain }) => gain))).toBeGreaterThan(0);
+    expect(next.length).toBeGreaterThan(0);
+    const free = await runOfflinePlan({ model: packaged, method: "adaptive", data, budget: {} });
+    expect(free.prediction.trainableParameters).toBeGreaterThan(found.prediction.trainableParameters);
+    expect(free.budget).toEqual(DEFAULT_BUDGET);
+  });
+
+  it("takes all channels to be alike where there are no samples, and says so", async () => {
+    const found = await runOfflinePlan({ model: await bareModel(), method: "adaptive", budget: {} });
+    expect(found.importance).toBe("assumed");
+    expect((await runOfflinePlan({ model: packaged, method: "bias", budget: {} })).importance).toBeNull();
+  });
+
+  it("keeps to seconds, which only this machine can tell", async () => {
+    const budget = { seconds: 0.001 };
+    const found = await runOfflinePlan({ model: packaged, method: "adaptive", samples: 10_000, budget });
+    expect(found.targets.map(({ at }) => at)).toEqual(["logits"]);
+    expect(found.excesses).toMatchObject([{ what: "seconds" }]);
+    expect(found.refusal).toMatchObject({ code: "BUDGET_EXCEEDED", message: expect.stringMatching(/allow it more/) });
+  });
 });
