@@ -55,16 +55,20 @@ export interface Adaptive {
 /** What a small board can spare where nothing is said. */
 export const DEFAULT_BUDGET = { memoryBytes: 64 * 2 ** 20, adapterBytes: 128 * 2 ** 10 } as const satisfies Budget;
 
-/** The head alone where nothing more fits; whether that does is for the caller to check. Deterministic. */
+/**
+ * The least there is where nothing more fits; whether that does is for the caller to check. The head is always trained as a whole,
+ * unless it alone is too much: then it is a layer like the others. Deterministic.
+ */
 export function adaptivePlan(base: Base, { importance, budget, training, targets }: AdaptiveOptions): Adaptive {
   const bounds: Budget = { ...DEFAULT_BUDGET, ...budget };
-  const heads = head.targets(base.layers, {}).map(({ name }) => name);
+  const wholeHeads = head.targets(base.layers, {}).map(({ name }) => name);
+  const heads = wholeHeads.length > 0 && headFits(base, wholeHeads, bounds, training) ? wholeHeads : [];
   const candidates = base.layers.filter(
     (layer) => isWeighted(layer) && importance.has(layer.name) && !heads.includes(layer.name),
   );
   const allowed = targets ? matchTargets(targets, candidates, base.layers) : candidates;
   const ladders = laddersOf(allowed, base, importance);
-  const depths = depthsOf(allowed.length).map((depth) => {
+  const depths = depthsOf(allowed.length, heads.length > 0 ? 0 : 1).map((depth) => {
     const steps = ladders
       .slice(allowed.length - depth)
       .flat()
@@ -73,13 +77,15 @@ export function adaptivePlan(base: Base, { importance, budget, training, targets
   });
   const best = depths.reduce((a, b) => (isBetter(b, a, bounds) ? b : a));
   const taken = lastOfEach(best.steps.slice(0, best.count));
-  const fromOf = (depth: number) => allowed[allowed.length - depth]?.name ?? heads[0] ?? "";
+  const fromOf = (depth: number) => allowed[allowed.length - depth]?.name ?? wholeHeads[0] ?? "";
+  const first = allowed.findIndex(({ name }) => taken.has(name));
+  const depth = first < 0 ? 0 : allowed.length - first;
   return {
     plan: best.plan,
     prediction: best.prediction,
     explanation: {
-      from: fromOf(best.depth),
-      depth: best.depth,
+      from: fromOf(depth),
+      depth,
       layers: [
         ...allowed.flatMap(({ name }) => (taken.has(name) ? [shown(taken.get(name)!)] : [])),
         ...heads.map((at) => ({ at, choice: "whole", gain: 0, bytes: headBytes(base, at) })),
@@ -198,8 +204,9 @@ function convex(choices: readonly Rung[]): Rung[] {
   }));
 }
 
-/** All layers, half of them, a quarter … and none but the head. */
-const depthsOf = (layers: number): number[] => (layers === 0 ? [0] : [layers, ...depthsOf(Math.floor(layers / 2))]);
+/** All layers, three quarters of them, of those again …, down to the least. */
+const depthsOf = (layers: number, least: number): number[] =>
+  layers <= least ? [layers] : [layers, ...depthsOf(Math.floor((layers * 3) / 4), least)];
 
 interface Outcome {
   plan: Plan;
@@ -220,7 +227,7 @@ function deepest(
 ): Outcome {
   const tried = (count: number): Outcome => {
     const entries = [...lastOfEach(steps.slice(0, count)).values()].flatMap((rung) => rung.entries);
-    const spec = [...entries, ...heads.map((at) => ({ method: head.name, at, settings: {} }))];
+    const spec = [...entries, ...headEntries(heads)];
     const plan = planOf(base, spec, "adaptive");
     const prediction = predict(plan, training);
     const gain = steps.slice(0, count).reduce((sum, rung) => sum + rung.gain, 0);
@@ -228,8 +235,9 @@ function deepest(
   };
   const all = tried(steps.length);
   if (all.fits) return all;
-  let best = tried(0);
-  let [low, high] = [1, steps.length - 1];
+  const least = heads.length > 0 ? 0 : 1;
+  let best = tried(least);
+  let [low, high] = [least + 1, steps.length - 1];
   while (best.fits && low <= high) {
     const middle = Math.floor((low + high) / 2);
     const outcome = tried(middle);
@@ -241,6 +249,14 @@ function deepest(
     }
   }
   return best;
+}
+
+const headEntries = (heads: readonly string[]): PlanSpec =>
+  heads.map((at) => ({ method: head.name, at, settings: {} }));
+
+function headFits(base: Base, heads: readonly string[], budget: Budget, training: TrainingCosts): boolean {
+  const prediction = predict(planOf(base, headEntries(heads), "adaptive"), training);
+  return excesses(prediction, budget).length === 0;
 }
 
 /** The highest rung of each layer. */
