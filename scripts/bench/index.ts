@@ -6,12 +6,14 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { benchAdaptation } from "./adaptation.ts";
 import { benchPeers } from "./peers.ts";
+import { benchPlanner } from "./planner.ts";
 import { benchServing } from "./serving.ts";
 import { benchStep } from "./step.ts";
 
 const BENCHES: Readonly<Record<string, (threads: number) => Promise<string>>> = {
   adaptation: benchAdaptation,
   peers: benchPeers,
+  planner: benchPlanner,
   serving: benchServing,
   step: benchStep,
 };
