@@ -10,7 +10,7 @@ import { type Status, statusSchema } from "../../device/api/schemas.ts";
 import { createClient } from "../../device/cli/client.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const compiled = (name: string) => join(root, "dist", "device", name);
+export const compiled = (name: string) => join(root, "dist", "device", name);
 export const MODEL = join(root, "models", "spoken-digits");
 const RECORDINGS = join(root, "scripts", "demo", "recordings");
 
