@@ -21,6 +21,8 @@ export async function deriveDeploy(plan: Plan, parameters: Readonly<Record<strin
   const { base } = plan;
   const folded = await foldParameters(plan, parameters);
   const initializers = new Map(base.graph.initializers);
+  // The base may be a deployed model itself, with the names that this gives.
+  const names = new GraphBuilder({ source: base.graph });
   for (const { site, parameters: own } of plan.modules)
     for (const { name } of own) initializers.set(parameterName(site, name), parameters[parameterName(site, name)]!);
   const replaced = new Map<Node, Node[]>();
@@ -29,12 +31,11 @@ export async function deriveDeploy(plan: Plan, parameters: Readonly<Record<strin
     for (const kind of FOLDED) {
       const tensors = folded.get(operandName(layer.name, kind));
       if (!tensors) continue;
-      const names = tensors.map((value, at) => {
-        const name = `${operandName(layer.name, kind)}/${PARTS[at]}`;
+      const [quantized, scale, zeroPoint] = tensors.map((value, at) => {
+        const name = names.fresh(`${operandName(layer.name, kind)}/${PARTS[at]}`);
         initializers.set(name, value);
         return name;
       }) as [ValueName, ValueName, ValueName];
-      const [quantized, scale, zeroPoint] = names;
       operands[kind] =
         tensors.length === 1
           ? { tag: "real", value: quantized }
@@ -45,7 +46,7 @@ export async function deriveDeploy(plan: Plan, parameters: Readonly<Record<strin
       layer,
       operands,
       (node) => dequantizers.push(node),
-      (name) => `${name}_adapted`,
+      (name) => names.fresh(`${name}_adapted`),
     );
     replaced.set(layer.node, [...dequantizers, adapted.node]);
   }

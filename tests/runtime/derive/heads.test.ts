@@ -36,6 +36,13 @@ describe.each([1, 3, 17])("in batches of %i", (batch) => {
   });
 });
 
+it.each([...FOLDING, ...MODULES])("a model that was deployed before is a base as any other: %s", async (method) => {
+  for (const before of ["bias+scale", "full"]) {
+    const plan = makePlan(prepareBase(network({ head: "gemm" })), before);
+    await expectExact(await deriveDeploy(plan, parametersOf(plan, 0.05, random(3))), method);
+  }
+});
+
 it.each(FOLDING)("%s deploys to as many integer kernels as the base has", async (method) => {
   for (const make of [() => toyModel({ quantizedLogits: true }), ...Object.values(HEADS)]) {
     const base = prepareBase(make());
