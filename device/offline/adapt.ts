@@ -16,6 +16,7 @@ import { openRowFile } from "../cache/row-file.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
 import { makeFolder } from "../disk/folder.ts";
+import { createMemoryMeter } from "../memory-meter.ts";
 import { readAdapter } from "./adapter-file.ts";
 import { createdAt } from "./created-at.ts";
 import { readDataset } from "./dataset.ts";
@@ -99,7 +100,7 @@ export async function runOfflineAdapt(
       ...(openRows && { openRows }),
       ...(signal && { signal }),
       clockMs: () => performance.now(),
-      residentBytes: () => process.memoryUsage.rss(),
+      meter: createMemoryMeter(),
       createdAt: createdAt(),
       onProgress: (progress) => {
         onProgress(progress);

@@ -12,6 +12,7 @@ import {
 } from "../../runtime/index.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
+import { createMemoryMeter } from "../memory-meter.ts";
 import { inMemory, readDataset, readLabelled } from "./dataset.ts";
 import { scatterSvg } from "./plot/scatter.ts";
 
@@ -188,7 +189,7 @@ async function runOnce(
     model,
     samples,
     clockMs: () => performance.now(),
-    residentBytes: () => process.memoryUsage.rss(),
+    meter: createMemoryMeter(),
   });
   const { threads = 1, signal } = options;
   const after = judges

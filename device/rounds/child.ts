@@ -20,12 +20,16 @@ export interface ChildOptions {
   readonly log: Logger;
 }
 
+/** The C library gives large blocks back at once, instead of keeping them as it sees fit: a board has other uses for them. @see mallopt(3) */
+const GIVE_BACK = { MALLOC_MMAP_THRESHOLD_: "65536", MALLOC_TRIM_THRESHOLD_: "65536" };
+
 /** Runs each job in a process of its own. */
 export const childProcessJobs =
   ({ trainer, hangMs, log }: ChildOptions): RunJob =>
   (job, { onProgress, signal }) =>
     new Promise((resolve, reject) => {
-      const child = fork(trainer, [], { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [] });
+      const env = { ...process.env, ...GIVE_BACK };
+      const child = fork(trainer, [], { stdio: ["ignore", "ignore", "pipe", "ipc"], execArgv: [], env });
       const lastWords = tail(child);
       let silence: NodeJS.Timeout;
       let settled = false;

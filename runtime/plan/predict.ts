@@ -1,5 +1,6 @@
 import { deriveBareStep, type EpochOptions, type LossTerm, sideInputs } from "../derive/epoch.ts";
-import type { Graph, ValueName } from "../onnx/graph.ts";
+import { errorCode } from "../errors.ts";
+import type { Dim, Graph, ValueName } from "../onnx/graph.ts";
 import { elementCount } from "../onnx/tensor.ts";
 import { OPTIMIZERS, type OptimizerName } from "../optimizers/index.ts";
 import { sizeOf } from "../shapes/dims.ts";
@@ -63,7 +64,7 @@ export function predict(plan: Plan, training: TrainingCosts): Prediction {
   const { batch, optimizer, rows, terms = CROSS_ENTROPY } = training;
   const steps = training.steps ?? Math.ceil(rows / batch);
   const sizes = { batch, samples: rows, steps };
-  const step = stepOf(plan, { optimizer, terms, gradientNorm: 1 });
+  const step = stepOf(plan, { optimizer, terms, gradientNorm: 1 }, sizes);
   const { graph, types } = step;
 
   const cached = plan.frontier.map((name) => bytesOf(plan.base.types.get(name)!, { [batchSymbol(plan)]: rows }));
@@ -101,10 +102,23 @@ interface Step {
   constants: ReadonlySet<ValueName>;
 }
 
-function stepOf(plan: Plan, options: EpochOptions): Step {
+function stepOf(plan: Plan, options: EpochOptions, sizes: Sizes): Step {
   const { step, around } = deriveBareStep(plan, options);
-  const outer = new Map(around.map(({ name, type, shape }) => [name, { type, shape }] as const));
-  return asExecuted(step, inferTypes(step, outer));
+  const known = (bind: (dim: Dim) => Dim) =>
+    inferTypes(step, new Map(around.map(({ name, type, shape }) => [name, { type, shape: shape.map(bind) }] as const)));
+  try {
+    return asExecuted(
+      step,
+      known((dim) => dim),
+    );
+  } catch (error) {
+    // What symbols cannot follow, such as windows of a picture counted as samples, numbers can.
+    if (errorCode(error) !== "NO_SHAPE") throw error;
+    return asExecuted(
+      step,
+      known((dim) => sizeOf(dim, sizes)),
+    );
+  }
 }
 
 /**

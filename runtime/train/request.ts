@@ -1,6 +1,8 @@
 import type { Adapter } from "../adapter/adapter.ts";
+import type { MemoryMeter } from "../execute/memory-meter.ts";
 import type { GatePolicy } from "../gate/gate.ts";
 import type { ModelPackage } from "../package/package.ts";
+import type { Budget } from "../plan/budget.ts";
 import type { AugmentPolicy } from "../signal/augment/index.ts";
 import type { TrainingOptions } from "./options.ts";
 import type { OpenRows } from "./rows.ts";
@@ -24,6 +26,8 @@ export interface AdaptOptions extends Partial<TrainingOptions>, TaskOptions {
   method: string;
   /** Patterns of the layers to adapt; without them the method chooses. */
   targets?: readonly string[];
+  /** A plan that takes more is refused; `adaptive` chooses within it, and takes a small board for granted where nothing is said. */
+  budget?: Budget;
   /** The adapter being served now: training goes on from it and must beat it. */
   start?: Adapter;
   gate?: GatePolicy;
@@ -38,8 +42,8 @@ export interface AdaptOptions extends Partial<TrainingOptions>, TaskOptions {
   contributors?: readonly string[];
   /** A clock in milliseconds, for the report; without one all durations are 0. */
   clockMs?: () => number;
-  /** Resident memory of the process in bytes, for the report. */
-  residentBytes?: () => number;
+  /** For the report; without one the training state counts as 0 bytes. */
+  meter?: MemoryMeter;
   signal?: AbortSignal;
   onProgress?: (progress: Progress) => void;
 }

@@ -7,6 +7,7 @@ import type { Tensors } from "../execute/session.ts";
 import { concatRows, float32 } from "../onnx/tensor.ts";
 import { fingerprint } from "../package/package.ts";
 import { type Plan, startParameters } from "../plan/plan.ts";
+import { predict } from "../plan/predict.ts";
 import { type SeededRandom, seeded } from "../random/random.ts";
 import { stepsPerEpoch } from "./batches.ts";
 import { decodeCheckpoint, encodeCheckpoint, type RunIdentity } from "./checkpoint.ts";
@@ -40,6 +41,7 @@ export async function train(run: Run) {
     const trainer = await openTrainer(await deriveEpoch(plan, { ...training, terms: dataset.terms }), plan, {
       ...training,
       set: { rows: dataset.train.rows, side },
+      meter: run.meter,
     });
     try {
       const { checkpoint } = run;
@@ -74,7 +76,10 @@ export async function train(run: Run) {
       return {
         ...fitted,
         before: await beforeOf(run, measure, fitted.before),
-        stateBytes: { predicted: 0, measured: 0 },
+        stateBytes: {
+          predicted: predictedBytes(run, Math.min(memory.rows, memory.most)),
+          measured: trainer.stateBytes() ?? 0,
+        },
       };
     } finally {
       await trainer.close();
@@ -82,6 +87,11 @@ export async function train(run: Run) {
   } finally {
     await evaluator.close();
   }
+}
+
+function predictedBytes({ plan, training, dataset }: Run, rows: number): number {
+  const { batch, optimizer } = training;
+  return predict(plan, { batch, optimizer, rows, terms: dataset.terms }).trainingStateBytes;
 }
 
 /** Every rate lowers the entropy of predictions until they are all the same: without labels only small ones are tried. */
