@@ -18,31 +18,35 @@ import { EXIT, exitCodeOf } from "./cli/exit.ts";
 import type { Terminal } from "./cli/terminal.ts";
 import { softwareVersion } from "./cli/version.ts";
 
-const COMMANDS: readonly AddCommand[] = [
-  addStatus,
-  addInfer,
-  addSamples,
-  addAdapt,
-  addAdapters,
-  addRollback,
-  addEval,
-  addInspect,
-  addDerive,
-  addPlan,
-  addCompare,
-  addMerge,
-  addAverage,
-];
+const COMMANDS: Readonly<Record<string, readonly AddCommand[]>> = {
+  "Asked of the daemon:": [addStatus, addInfer, addSamples, addAdapt, addAdapters, addRollback],
+  "On files alone, as is adapt with --model:": [
+    addInspect,
+    addPlan,
+    addCompare,
+    addEval,
+    addMerge,
+    addAverage,
+    addDerive,
+  ],
+};
+
+const EXIT_CODES = `
+Exit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 no daemon answers;
+130 interrupted.`;
 
 const terminal: Terminal = { out: process.stdout, notes: process.stderr, env: process.env };
 
 const program = new Command("lichen")
   .description("Looks after the adapters of this board, and trains them without one.")
   .version(softwareVersion())
-  .addHelpText("after", "\nExit codes: 0 done; 1 refused or failed; 2 wrong usage; 3 no daemon answers.")
+  .addHelpText("after", EXIT_CODES)
   // Before the commands are added: they inherit it.
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage));
-for (const add of COMMANDS) add(program, terminal);
+for (const [heading, commands] of Object.entries(COMMANDS)) {
+  program.commandsGroup(heading);
+  for (const add of commands) add(program, terminal);
+}
 for (const command of program.commands) command.copyInheritedSettings(program);
 
 try {

@@ -26,32 +26,61 @@ export interface ProgressBar {
   stop(): void;
 }
 
-/** A progress bar on stderr; silent when that is no terminal. */
-export function progressBar({ notes, env }: Terminal): ProgressBar {
-  const bar = new SingleBar(
-    {
-      stream: notes as NodeJS.WriteStream,
-      noTTYOutput: false,
-      hideCursor: true,
-      clearOnComplete: true,
-      format: "{what} {bar} {value}/{total} {facts}",
-      barsize: 30,
+/** Progress on stderr; silent when that is no terminal, and a line a phase where a line cannot be written over. */
+export function progressBar(terminal: Terminal): ProgressBar {
+  if (terminal.notes.isTTY !== true) return { show: () => undefined, stop: () => undefined };
+  const draw = terminal.env.TERM === "dumb" ? lines(terminal) : bar(terminal);
+  return {
+    show: (progress, of) => {
+      const phase = (PHASES as Readonly<Record<string, string>>)[progress.phase] ?? progress.phase;
+      draw.show(of === undefined ? phase : `${of}: ${phase}`, progress);
     },
-    env.TERM === "dumb" ? Presets.legacy : Presets.shades_classic,
-  );
+    stop: draw.stop,
+  };
+}
+
+interface Drawing {
+  show(what: string, progress: Advance): void;
+  stop(): void;
+}
+
+function lines({ notes }: Terminal): Drawing {
   let shown: string | undefined;
   return {
-    show(progress, of) {
-      if (notes.isTTY !== true) return;
-      const phase = (PHASES as Readonly<Record<string, string>>)[progress.phase] ?? progress.phase;
-      const what = of === undefined ? phase : `${of}: ${phase}`;
-      const payload = { what, facts: factsOf(progress) };
-      if (shown !== what) bar.start(progress.total, progress.done, payload);
-      else bar.update(progress.done, payload);
+    show(what, { total }) {
+      if (shown !== what) notes.write(`${what} (${total})\n`);
       shown = what;
     },
-    stop: () => {
-      if (shown !== undefined) bar.stop();
+    stop: () => undefined,
+  };
+}
+
+function bar({ notes }: Terminal): Drawing {
+  const { barCompleteChar, barIncompleteChar } = Presets.shades_classic;
+  const drawn = new SingleBar({
+    stream: notes as NodeJS.WriteStream,
+    noTTYOutput: false,
+    hideCursor: true,
+    clearOnComplete: true,
+    format(_, { progress, value, total }, { what, facts }) {
+      const [before, after] = [`${what} `, ` ${value}/${total} ${facts}`];
+      // What there is to read comes first; the bar takes what is left of the line.
+      const columns = (notes as { columns?: number }).columns ?? 80;
+      const width = Math.max(0, Math.min(30, columns - 1 - before.length - after.length));
+      const full = Math.round(progress * width);
+      return `${before}${barCompleteChar.repeat(full)}${barIncompleteChar.repeat(width - full)}${after}`;
+    },
+  });
+  let shown: string | undefined;
+  return {
+    show(what, progress) {
+      const payload = { what, facts: factsOf(progress) };
+      if (shown !== what) drawn.start(progress.total, progress.done, payload);
+      else drawn.update(progress.done, payload);
+      shown = what;
+    },
+    stop() {
+      if (shown !== undefined) drawn.stop();
       shown = undefined;
     },
   };

@@ -16,7 +16,9 @@ export function show(terminal: Terminal, json: boolean, value: unknown, readable
 export function table(header: readonly string[], rows: readonly (readonly (string | number)[])[], width = 80): string {
   const cells = [header, ...rows].map((row) => row.map(String));
   const widths = header.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
-  const isNumeric = header.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === "number"));
+  const isNumeric = header.map(
+    (_, column) => rows.length > 0 && rows.every((row) => NUMERIC.test(String(row[column]))),
+  );
   const line = (row: readonly string[]) =>
     row
       .map((cell, column) => (isNumeric[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
@@ -24,6 +26,8 @@ export function table(header: readonly string[], rows: readonly (readonly (strin
       .trimEnd();
   return cells.map((row) => cut(line(row), width)).join("\n");
 }
+
+const NUMERIC = /^\d+(\.\d+)?( %)?$/;
 
 /** Lines of `name  value`; a long value goes on below itself. */
 export const facts = (pairs: readonly (readonly [name: string, value: string | number])[]): string => {

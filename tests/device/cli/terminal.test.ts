@@ -14,6 +14,14 @@ test("columns line up, numbers to the right", () => {
   ).toBe("class  samples\none          5\nseven       12");
 });
 
+test("shares and decimals stand under each other like numbers", () => {
+  const rows = [
+    ["a", "9.5 %", "10.25"],
+    ["b", "100.0 %", "0.50"],
+  ];
+  expect(table(["n", "right", "seconds"], rows)).toBe("n    right  seconds\na    9.5 %    10.25\nb  100.0 %     0.50");
+});
+
 test("an empty table is its header", () => {
   expect(table(["class", "samples"], [])).toBe("class  samples");
 });
