@@ -3,6 +3,7 @@ import { createMemoryMeter } from "../../../device/memory-meter.ts";
 import { prepareBase } from "../../../runtime/derive/base.ts";
 import { deriveEpoch } from "../../../runtime/derive/epoch.ts";
 import { loadModel } from "../../../runtime/index.ts";
+import { METHODS } from "../../../runtime/methods/index.ts";
 import { elementCount, float32, int64, type Tensor } from "../../../runtime/onnx/tensor.ts";
 import { makePlan, type Plan, planOf, startParameters } from "../../../runtime/plan/plan.ts";
 import { predict, throughputFrom } from "../../../runtime/plan/predict.ts";
@@ -85,6 +86,14 @@ describe("prediction", () => {
     expect(seconds!.step).toBeCloseTo(0.25, 10);
     expect(seconds!.training).toBeCloseTo(0.25 * 30, 8);
   });
+});
+
+it.each(METHODS.map(({ name }) => name))("has a shape for every value of a step: %s", (method) => {
+  for (const each of [base, prepareBase(toyModel())]) {
+    const found = predict(makePlan(each, method), { batch: 4, rows: 20, optimizer: "adamw" });
+    const { multiplyAccumulates, elements } = found.operations;
+    for (const value of [found.trainingStateBytes, multiplyAccumulates, elements]) expect(value).toBeGreaterThan(0);
+  }
 });
 
 it.each(["head", "bias", "sparse", "head+lora:rank=2"])("foretells the adapter's size: %s", async (method) => {
