@@ -18,11 +18,11 @@ import { makePlan, type Plan } from "../../runtime/plan/plan.ts";
 import type { Importance } from "../../runtime/plan/spec.ts";
 import { seeded } from "../../runtime/random/random.ts";
 import { importanceFor, measures } from "../../runtime/train/choose.ts";
+import { measureStep } from "../../runtime/train/measured-step.ts";
 import { trainingOptions } from "../../runtime/train/options.ts";
 import { splitRehearsal } from "../../runtime/train/samples.ts";
 import { makeTask } from "../../runtime/train/task.ts";
 import { readDataset } from "./dataset.ts";
-import { measureStep } from "./measured-step.ts";
 import { type ModelFile, readModelFile } from "./model-file.ts";
 
 export interface OfflinePlanOptions {

@@ -48,14 +48,25 @@ export function planFor(base: Base, method: string, request: PlanRequest): Plann
     method === ADAPTIVE ? adaptivePlan(base, { ...request, importance: importance ?? alike(base) }) : null;
   const plan =
     adaptive?.plan ?? makePlan(base, method, { ...(targets && { targets }), ...(importance && { importance }) });
-  const prediction = adaptive?.prediction ?? predict(plan, training);
-  const budget: Budget = adaptive ? { ...DEFAULT_BUDGET, ...request.budget } : (request.budget ?? {});
+  if (!adaptive) return planned(plan, training, request.budget, importance);
+  const { prediction, explanation } = adaptive;
+  return { ...planned(plan, training, { ...DEFAULT_BUDGET, ...request.budget }, importance, prediction), explanation };
+}
+
+/** What a plan costs, and what near it would fit where it does not keep the budget. */
+export function planned(
+  plan: Plan,
+  training: TrainingCosts,
+  budget: Budget = {},
+  importance?: Importance,
+  prediction: Prediction = predict(plan, training),
+): Planned {
   const exceeded = excesses(prediction, budget);
   const search =
     exceeded.length === 0
       ? { nearest: null, least: prediction }
-      : findNearest({ base, plan, importance }, training, budget);
-  return { plan, prediction, explanation: adaptive?.explanation ?? null, budget, exceeded, ...search };
+      : findNearest({ base: plan.base, plan, importance }, training, budget);
+  return { plan, prediction, explanation: null, budget, exceeded, ...search };
 }
 
 /** @throws BUDGET_EXCEEDED, naming by how much and what would fit */

@@ -4,6 +4,7 @@ import { growHead } from "../derive/grow.ts";
 import { LichenError } from "../errors.ts";
 import { type GateDecision, gate } from "../gate/gate.ts";
 import type { ModelPackage } from "../package/package.ts";
+import type { Explanation } from "../plan/index.ts";
 import { seeded } from "../random/random.ts";
 import { choosePlan } from "./choose.ts";
 import { makeDataset } from "./dataset.ts";
@@ -19,6 +20,8 @@ export interface AdaptReport {
   trainableParameters: number;
   adapterBytes: number;
   frontier: readonly string[];
+  /** Why `adaptive` chose what it did; null for methods that were told. */
+  explanation: Explanation | null;
   before: Metrics & { accuracy: number | null };
   after: Metrics & { accuracy: number | null };
   epochs: number;
@@ -50,7 +53,7 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
   const task = makeTask(model, { ...options, known }, training.holdOut, random);
   const base = growHead(prepareBase(model.model), task.newClasses);
   if (task.loss !== "reconstruction") assertLabelsFit(model, base.classes - task.newClasses);
-  const plan = await choosePlan(base, task, training, options);
+  const { plan, explanation } = await choosePlan(base, task, training, options);
   const derive = lap();
 
   const cache = await openRowCache(plan, model, { openRows: options.openRows, threads: training.threads, signal });
@@ -77,6 +80,7 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
         trainableParameters: plan.trainableParameters,
         adapterBytes: adapter.bytes.length,
         frontier: plan.frontier,
+        explanation,
         before: withAccuracy(metrics.before),
         after: withAccuracy(metrics.after),
         epochs: trained.epochs,

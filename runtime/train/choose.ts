@@ -2,38 +2,90 @@ import type { Base } from "../derive/base.ts";
 import { headOf } from "../derive/grow.ts";
 import { isWeighted } from "../integer/layers.ts";
 import { parseMethods, withSettings } from "../methods/index.ts";
+import {
+  ADAPTIVE,
+  assertWithinBudget,
+  type Planned,
+  planFor,
+  planned,
+  predict,
+  type TrainingCosts,
+  throughputFrom,
+} from "../plan/index.ts";
 import { makePlan, type Plan, planOf } from "../plan/plan.ts";
 import type { PlanSpec } from "../plan/plan-spec.ts";
 import type { Importance } from "../plan/spec.ts";
 import { makeDataset } from "./dataset.ts";
 import { measureImportance } from "./importance.ts";
+import { measureStep } from "./measured-step.ts";
 import type { TrainingOptions } from "./options.ts";
 import type { AdaptOptions } from "./request.ts";
 import { openRowCache } from "./rows.ts";
+import { splitRehearsal } from "./samples.ts";
 import type { Task } from "./task.ts";
 
+/** What choosing takes of a request. */
+export type ChoiceRequest = Pick<
+  AdaptOptions,
+  "model" | "method" | "targets" | "budget" | "start" | "signal" | "onProgress" | "clockMs"
+>;
+
 /**
- * What to train. An adapter that serves already and was made in the same way goes on with its own plan; new classes need a head that
- * can take them in, whatever else is trained.
+ * What to train, within the budget. An adapter that serves already and was made in the same way goes on with its own plan; new classes
+ * need a head that can take them in, whatever else is trained.
+ * @throws UNKNOWN_METHOD, BAD_ARGUMENT, NOTHING_TO_TRAIN, BUDGET_EXCEEDED, CANCELLED
  */
 export async function choosePlan(
   base: Base,
   task: Task,
   training: TrainingOptions,
-  request: Pick<AdaptOptions, "model" | "method" | "targets" | "start" | "signal" | "onProgress">,
-): Promise<Plan> {
-  const { method, targets, start } = request;
+  request: ChoiceRequest,
+): Promise<Planned> {
+  const { method, targets, budget, start } = request;
+  const costs = costsOf(task, training, request);
   const before = start?.description;
-  if (before?.plan && !targets && isAskedFor(before.plan, method)) return planOf(base, before.plan, before.method);
-  const unmeasured = makePlan(base, method, targets && { targets });
-  const importance = measures(method) ? await importanceFor(unmeasured, task, training, request) : undefined;
-  const options = { ...(targets && { targets }), ...(importance && { importance }) };
-  const plan = importance ? makePlan(base, method, options) : unmeasured;
-  return task.newClasses === 0 || trainsHead(plan) ? plan : makePlan(base, `head+${method}`, options);
+  if (before?.plan && !targets && isAskedFor(before.plan, method)) {
+    return withinBudget(planned(planOf(base, before.plan, before.method), costs, budget));
+  }
+  const looksAt = makePlan(base, method === ADAPTIVE ? "full" : method, targets && { targets });
+  const importance = measures(method) ? await importanceFor(looksAt, task, training, request) : undefined;
+  const choice = { targets, importance, budget, training: await timed(looksAt, costs, training, request) };
+  const found = planFor(base, method, choice);
+  if (task.newClasses === 0 || trainsHead(found.plan)) return withinBudget(found);
+  return withinBudget(
+    planned(planOf(base, [...makePlan(base, "head").spec, ...found.plan.spec], `head+${method}`), costs, budget),
+  );
+}
+
+/** How the plan will be trained, as far as its cost depends on it. */
+function costsOf(task: Task, training: TrainingOptions, { model }: ChoiceRequest): TrainingCosts {
+  const { batch, optimizer, epochs, views, rehearsalMix } = training;
+  const pack = model.rehearsal && task.loss !== "reconstruction" ? splitRehearsal(model.rehearsal).train.length : 0;
+  const shown = task.train.length + (pack > 0 ? Math.round(task.train.length * rehearsalMix) : 0);
+  return { batch, optimizer, epochs, rows: task.train.length * (views + 1) + pack, steps: Math.ceil(shown / batch) };
+}
+
+/** The costs with what this machine gets done, where seconds are bounded: a few steps of a plan say it. */
+async function timed(
+  plan: Plan,
+  costs: TrainingCosts,
+  training: TrainingOptions,
+  { budget, clockMs }: ChoiceRequest,
+): Promise<TrainingCosts> {
+  if (budget?.seconds === undefined || !clockMs) return costs;
+  const options = { ...training, terms: [{ loss: "cross-entropy", weight: 1 }] as const };
+  const seconds = await measureStep(plan, options, clockMs);
+  return { ...costs, throughput: throughputFrom(predict(plan, costs).operations, seconds) };
+}
+
+function withinBudget(found: Planned): Planned {
+  assertWithinBudget(found);
+  return found;
 }
 
 /** Whether a plan is of these methods, and of the settings that are asked for other than by default. */
 function isAskedFor(plan: PlanSpec, text: string): boolean {
+  if (text === ADAPTIVE) return true;
   const asked = parseMethods(text);
   const names = new Set(plan.map(({ method }) => method));
   if (asked.length !== names.size) return false;
@@ -46,6 +98,7 @@ function isAskedFor(plan: PlanSpec, text: string): boolean {
 }
 
 export const measures = (method: string): boolean =>
+  method === ADAPTIVE ||
   parseMethods(method).some((each) => each.method.kind === "layer" && each.method.measures?.(each.settings));
 
 /** Samples that are looked at: what they say of channels settles long before their number does. */

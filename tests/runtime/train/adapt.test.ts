@@ -168,3 +168,33 @@ describe("an interrupted run", () => {
     expect((await adapt({ ...quick, checkpoint: others })).adapter.sha256).toBe(whole.adapter.sha256);
   });
 });
+
+describe("adaptive, and budgets", () => {
+  it("chooses for itself, says why, and is made again from the adapter alone", async () => {
+    const { adapter, report } = await adapt({ ...quick, method: "adaptive", epochs: 4 });
+    expect(report.method).toBe("adaptive");
+    expect(report.explanation!.layers.length).toBeGreaterThan(0);
+    expect(report.trainingStateBytes.predicted).toBeGreaterThan(0);
+    const test = toySamples(20, 2);
+    expect((await evaluate({ model, adapter, samples: test })).samples).toBe(20);
+    const again = await adapt({ ...quick, method: "adaptive", epochs: 2, start: adapter });
+    expect(again.adapter.description.plan).toEqual(adapter.description.plan);
+  });
+
+  it("refuses a plan over its budget before anything is trained, and says what fits", async () => {
+    const phases = new Set<string>();
+    const onProgress = ({ phase }: Progress) => void phases.add(phase);
+    const over = adapt({ ...quick, method: "full", budget: { adapterBytes: 2600 }, onProgress });
+    await expect(over).rejects.toThrow(/BUDGET_EXCEEDED.*adapter.*train what fits: full from/);
+    expect([...phases]).toEqual([]);
+    await expect(adapt({ ...quick, budget: { memoryBytes: 1000 } })).rejects.toThrow(/BUDGET_EXCEEDED.*allow it more/);
+  });
+
+  it("knows seconds only from a clock", async () => {
+    const clockMs = () => performance.now();
+    const over = adapt({ ...quick, method: "full", budget: { seconds: 1e-6 }, clockMs });
+    await expect(over).rejects.toThrow(/BUDGET_EXCEEDED.*seconds/);
+    const { report } = await adapt({ ...quick, epochs: 1, budget: { seconds: 1e-6 } });
+    expect(report.epochs).toBe(1);
+  });
+});

@@ -1,7 +1,7 @@
-import { deriveEpoch, type EpochOptions } from "../../runtime/derive/epoch.ts";
-import { openSession, type Tensors } from "../../runtime/execute/session.ts";
-import { ELEMENTS, elementCount, tensor } from "../../runtime/onnx/tensor.ts";
-import type { Plan } from "../../runtime/plan/plan.ts";
+import { deriveEpoch, type EpochOptions } from "../derive/epoch.ts";
+import { openSession, type Tensors } from "../execute/session.ts";
+import { ELEMENTS, elementCount, tensor } from "../onnx/tensor.ts";
+import type { Plan } from "../plan/plan.ts";
 
 const STEPS = 3;
 
