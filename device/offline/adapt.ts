@@ -11,6 +11,7 @@ import {
   type Sample,
   type TrainingOptions,
 } from "../../runtime/index.ts";
+import type { Budget } from "../../runtime/plan/index.ts";
 import type { TaskLoss } from "../../runtime/train/task.ts";
 import { openRowFile } from "../cache/row-file.ts";
 import { nodeDisk } from "../disk/disk.ts";
@@ -38,6 +39,8 @@ export interface OfflineAdaptOptions extends Partial<TrainingOptions> {
   targets?: readonly string[];
   /** Whether folders may name classes that the model does not know. */
   newClasses?: boolean;
+  /** A plan that takes more is refused; `adaptive` chooses within it. */
+  budget?: Budget;
   /** A folder where cached activations are kept: for data sets larger than memory, and for the next run on the same samples. */
   cache?: string;
   cacheBytes?: number;

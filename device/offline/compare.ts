@@ -10,6 +10,7 @@ import {
   type Sample,
   type TrainingOptions,
 } from "../../runtime/index.ts";
+import { ADAPTIVE, type Budget } from "../../runtime/plan/index.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
 import { createMemoryMeter } from "../memory-meter.ts";
@@ -23,6 +24,8 @@ export interface OfflineCompareOptions extends Partial<Omit<TrainingOptions, "se
   val?: string;
   methods?: readonly string[];
   targets?: readonly string[];
+  /** What each method may take; one that takes more is told, and not run. */
+  budget?: Budget;
   /** Runs of each method. */
   seeds?: number;
   /** Where a plot goes, and what it shows as cost. */
@@ -80,8 +83,8 @@ export const COSTS = {
 
 export type CostName = keyof typeof COSTS;
 
-/** Every method by itself, and the two pairs that cost little more than one. */
-const DEFAULT_METHODS: readonly string[] = [...METHODS.map(({ name }) => name), "head+bias", "bias+scale"];
+/** Every method by itself, the two pairs that cost little more than one, and what decides by itself. */
+const DEFAULT_METHODS: readonly string[] = [...METHODS.map(({ name }) => name), "head+bias", "bias+scale", ADAPTIVE];
 
 const DEFAULT_SEEDS = 1;
 

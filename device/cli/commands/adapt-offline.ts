@@ -1,6 +1,7 @@
 import type { Option } from "commander";
 import { LichenError } from "../../../runtime/errors.ts";
 import type { OfflineAdaptOptions } from "../../offline/adapt.ts";
+import { BUDGET_OPTIONS, type BudgetOptions, splitBudget } from "../budget.ts";
 import { interruptible } from "../interrupt.ts";
 import { CHOICES, type OptionRow, optionsUnder, renamed } from "../options.ts";
 import { progressBar } from "../progress.ts";
@@ -9,7 +10,7 @@ import { show, type Terminal } from "../terminal.ts";
 import { readableAdapt } from "./adapt-readable.ts";
 
 /** The options of `lichen adapt --model`, as commander hands them over. */
-export interface OfflineCommandOptions {
+export interface OfflineCommandOptions extends BudgetOptions {
   readonly json?: true;
   readonly model?: string;
   readonly [option: string]: unknown;
@@ -27,7 +28,7 @@ const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
     ["--fresh", "begin anew where an interrupted run would go on"],
   ],
   "What is learnt:": [
-    ["--method <method>", "such as bias+scale or lora:rank=8 (default head+bias; without labels bias+scale)"],
+    ["--method <method>", "such as lora:rank=8, or adaptive (default head+bias; without labels bias+scale)"],
     ["--targets <patterns>", "layers to train, with commas between; «*» stands for anything", list],
     ["--new-classes", "folders may name classes that the model does not know"],
     [
@@ -42,6 +43,7 @@ const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
     ["--views <n>", "augmented views of each sample (default 0)", count],
     ["--hold-out <share>", "of the samples, to judge by (default 0.2)", share],
   ],
+  "What it may take, else it is refused:": BUDGET_OPTIONS,
   "How it is trained:": [
     ["--epochs <n>", "passes over the samples (default 15)", count],
     ["--patience <n>", "epochs without gain after which it ends (default 8)", count],
@@ -61,11 +63,12 @@ const NAMES = { lr: "learningRate", cacheSize: "cacheBytes" };
 
 /** Trains and writes an adapter; the exit code is 0 whatever the gate says of it, since the file is there to be looked at. */
 export async function adaptOffline(options: OfflineCommandOptions, terminal: Terminal): Promise<void> {
-  const { json, socket: _, balance, ...given } = options;
+  const [budget, { json, socket: _, balance, ...given }] = splitBudget(options);
   for (const name of ["model", "data", "out"]) required(name, given[name]);
   const asked = {
     ...renamed(given, NAMES),
     balance: balance === false ? "off" : "on",
+    ...(Object.keys(budget).length > 0 && { budget }),
   } as unknown as OfflineAdaptOptions;
 
   const { runOfflineAdapt } = await import("../../offline/adapt.ts");

@@ -1,42 +1,54 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import type { ComparedMethod, OfflineCompareOptions, OfflineCompareResult } from "../../offline/compare.ts";
+import { BUDGET_OPTIONS, type BudgetOptions, splitBudget } from "../budget.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
 import { interruptible } from "../interrupt.ts";
+import { type OptionRow, optionsUnder } from "../options.ts";
 import { progressBar } from "../progress.ts";
 import { count, learningRate, list } from "../quantities.ts";
 import { bytes, facts, percent, show, table, wrapped } from "../terminal.ts";
 
-interface CompareOptions extends OfflineCompareOptions {
+interface CompareOptions extends Omit<OfflineCompareOptions, "budget">, BudgetOptions {
   readonly json?: true;
   readonly lr?: number | "auto";
 }
 
+const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
+  "What is compared:": [
+    ["--methods <methods>", "with commas between, such as head,bias+scale,lora:rank=8 (default all)", list],
+    ["--val <folder>", "samples to measure with, and nothing else; else a held-out part of --data"],
+    ["--targets <patterns>", "layers to train, with commas between; «*» stands for anything", list],
+    ["--seeds <n>", "runs of each method (default 1)", count],
+    ["--svg <file>", "where a plot of accuracy against cost goes"],
+    ["--cost <cost>", "what the plot shows as cost (default seconds)", ["seconds", "memory", "adapter"]],
+  ],
+  "What each may take, else it is left out:": BUDGET_OPTIONS,
+  "How it is trained:": [
+    ["--epochs <n>", "passes over the samples (default 15)", count],
+    ["--batch <n>", "samples a step (default 16)", count],
+    ["--lr <rate>", "learning rate, or auto: it is found by trying (default)", learningRate],
+    ["--threads <n>", "threads (default 1)", count],
+  ],
+};
+
 /** `lichen compare`: every method side by side. */
-export const addCompare: AddCommand = (program, terminal) =>
-  program.addCommand(
-    new Command("compare")
-      .description("train with every method on the same samples: accuracy and cost side by side")
-      .requiredOption("--model <folder>", "the model package")
-      .requiredOption("--data <folder>", "labelled samples, one folder a class")
-      .option("--val <folder>", "samples to measure with, and nothing else; else a held-out part of --data")
-      .option("--methods <methods>", "with commas between, such as head,bias+scale,lora:rank=8 (default all)", list)
-      .option("--targets <patterns>", "layers to train, with commas between; «*» stands for anything", list)
-      .option("--seeds <n>", "runs of each method (default 1)", count)
-      .option("--epochs <n>", "passes over the samples", count)
-      .option("--batch <n>", "samples a step", count)
-      .option("--lr <rate>", "learning rate, or auto", learningRate)
-      .option("--threads <n>", "threads (default 1)", count)
-      .option("--svg <file>", "where a plot of accuracy against cost goes")
-      .addOption(new Option("--cost <cost>", "what the plot shows as cost").choices(["seconds", "memory", "adapter"]))
-      .addOption(jsonOption())
-      .action(async ({ json, lr, ...options }: CompareOptions) => {
-        const { runOfflineCompare } = await import("../../offline/compare.ts");
-        const bar = progressBar(terminal);
-        const asked = { ...options, ...(lr !== undefined && { learningRate: lr }) };
-        const result = await interruptible((signal) => runOfflineCompare(asked, bar.show, signal)).finally(bar.stop);
-        show(terminal, json === true, result, readable(result));
-      }),
-  );
+export const addCompare: AddCommand = (program, terminal) => {
+  const command = new Command("compare")
+    .description("train with every method on the same samples: accuracy and cost side by side")
+    .requiredOption("--model <folder>", "the model package")
+    .requiredOption("--data <folder>", "labelled samples, one folder a class")
+    .addOption(jsonOption());
+  for (const option of optionsUnder(OPTIONS)) command.addOption(option);
+  command.action(async (options: CompareOptions) => {
+    const [budget, { json, lr, ...rest }] = splitBudget(options);
+    const asked = { ...rest, budget, ...(lr !== undefined && { learningRate: lr }) };
+    const { runOfflineCompare } = await import("../../offline/compare.ts");
+    const bar = progressBar(terminal);
+    const result = await interruptible((signal) => runOfflineCompare(asked, bar.show, signal)).finally(bar.stop);
+    show(terminal, json === true, result, readable(result));
+  });
+  program.addCommand(command);
+};
 
 function readable(result: OfflineCompareResult): string {
   const { base, methods, failed, seeds, svg, measuredOn, samples } = result;
@@ -59,7 +71,7 @@ function row(each: ComparedMethod, seeds: number): (string | number)[] {
     seeds === 1 ? percent(mean) : `${percent(mean)} ± ${(deviation * 100).toFixed(1)}`,
     each.trainableParameters,
     bytes(each.adapterBytes),
-    Number(each.seconds.total.mean.toPrecision(3)),
+    each.seconds.total.mean.toFixed(2),
     bytes(each.trainingStateBytes.predicted),
     seeds === 1 ? (each.accepted === 1 ? "accepted" : "refused") : `${each.accepted} of ${seeds}`,
   ];

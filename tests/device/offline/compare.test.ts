@@ -57,6 +57,15 @@ it("measures on what was held out of the data where nothing else is given", asyn
   expect(result.measuredOn.samples).toBeLessThan(60);
 });
 
+it("leaves out what takes more than it may, and says so", async () => {
+  const data = path.join(recordings, "test");
+  const budget = { adapterBytes: 8000 };
+  const methods = ["bias", "full", "adaptive"];
+  const result = await runOfflineCompare({ model, data, methods, budget, epochs: 1 }, () => undefined);
+  expect(result.methods.map(({ method }) => method)).toEqual(["bias", "adaptive"]);
+  expect(result.failed).toMatchObject([{ method: "full", code: "BUDGET_EXCEEDED" }]);
+});
+
 it("has nothing to say where no method can be run", async () => {
   const data = path.join(recordings, "test");
   await expect(runOfflineCompare({ model, data, methods: ["magic"] }, () => undefined)).rejects.toThrow(
