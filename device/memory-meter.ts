@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
-import { setFlagsFromString } from "node:v8";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { MemoryMeter } from "../runtime/index.ts";
 
@@ -25,23 +25,30 @@ const procfsMeter: MemoryMeter = {
 };
 
 const samplingMeter: MemoryMeter = {
-  residentBytes: () => process.memoryUsage.rss() - process.memoryUsage().heapTotal,
+  residentBytes: () => process.memoryUsage.rss() - heapBytes(),
   peakBytes: () => samplingMeter.residentBytes(),
   resetPeak: () => collectGarbage(),
 };
+
+const SWEEPING_MS = 50;
 
 /** Buffers that nobody needs any more would otherwise be given back while something else is measured. */
 function collectGarbage(): void {
   setFlagsFromString("--expose-gc");
   const collect: unknown = runInNewContext("globalThis.gc");
   if (typeof collect !== "function") return;
-  // The second time waits for what the first has left to be swept beside us.
-  collect();
-  collect();
+  for (let round = 0; round < 2; round++) {
+    collect();
+    // What it has left is swept, and given back, by threads beside us.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, SWEEPING_MS);
+  }
 }
 
 /** Mapped files stay mapped and the heap hardly moves during a native call: now and at the peak they are the same. */
-const nativePart = (bytes: number): number => bytes - readStatus().RssFile - process.memoryUsage().heapTotal;
+const nativePart = (bytes: number): number => bytes - readStatus().RssFile - heapBytes();
+
+/** Of the JavaScript heap, what has been touched: it reserves more. */
+const heapBytes = (): number => getHeapStatistics().total_physical_size;
 
 type Key = "VmRSS" | "VmHWM" | "RssFile";
 
