@@ -63,14 +63,7 @@ const NAMES = { lr: "learningRate", cacheSize: "cacheBytes" };
 
 /** Trains and writes an adapter; the exit code is 0 whatever the gate says of it, since the file is there to be looked at. */
 export async function adaptOffline(options: OfflineCommandOptions, terminal: Terminal): Promise<void> {
-  const [budget, { json, socket: _, balance, ...given }] = splitBudget(options);
-  for (const name of ["model", "data", "out"]) required(name, given[name]);
-  const asked = {
-    ...renamed(given, NAMES),
-    balance: balance === false ? "off" : "on",
-    ...(Object.keys(budget).length > 0 && { budget }),
-  } as unknown as OfflineAdaptOptions;
-
+  const asked = askedOf(options);
   const { runOfflineAdapt } = await import("../../offline/adapt.ts");
   const bar = progressBar(terminal);
   const note = (text: string) => {
@@ -80,7 +73,18 @@ export async function adaptOffline(options: OfflineCommandOptions, terminal: Ter
   const result = await interruptible((signal) => runOfflineAdapt(asked, { progress: bar.show, note }, signal)).finally(
     bar.stop,
   );
-  show(terminal, json === true, result, readableAdapt(result, asked));
+  show(terminal, options.json === true, result, readableAdapt(result, asked));
+}
+
+/** What the options ask for, each under the engine's name for it; the table above has read and checked their text. */
+export function askedOf(options: OfflineCommandOptions): OfflineAdaptOptions {
+  const [budget, { json: _, socket: __, balance, ...given }] = splitBudget(options);
+  for (const name of ["model", "data", "out"]) required(name, given[name]);
+  return {
+    ...(renamed(given, NAMES) as unknown as OfflineAdaptOptions),
+    balance: balance === false ? "off" : "on",
+    ...(Object.keys(budget).length > 0 && { budget }),
+  };
 }
 
 /** Only without a daemon: commander, which knows one list of options, cannot say so. */

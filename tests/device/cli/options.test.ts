@@ -1,6 +1,6 @@
 import { Command } from "commander";
-import { expect, it } from "vitest";
-import { offlineAdaptOptions } from "../../../device/cli/commands/adapt-offline.ts";
+import { describe, expect, it } from "vitest";
+import { askedOf, offlineAdaptOptions } from "../../../device/cli/commands/adapt-offline.ts";
 import { CHOICES, renamed } from "../../../device/cli/options.ts";
 import { DEFAULT_TRAINING } from "../../../runtime/index.ts";
 import { LOSSES } from "../../../runtime/losses/index.ts";
@@ -46,4 +46,66 @@ it("what was not given stays away, and the rest goes by the engine's names", () 
     learningRate: 0.1,
     batch: 4,
   });
+});
+
+describe("the options of adapt", () => {
+  const asked = (text: string) => {
+    const command = new Command("adapt").exitOverride().configureOutput({ writeErr: () => undefined });
+    for (const option of offlineAdaptOptions()) command.addOption(option);
+    return askedOf(command.parse(text.split(" "), { from: "user" }).opts());
+  };
+  const files = "--model m --data d --out o";
+
+  it("reach the engine under its own names, read as what they are", () => {
+    const everything = asked(
+      `${files} --val v --start s --cache c --cache-size 1GiB --fresh --method lora:rank=8 --targets last:2,conv* ` +
+        "--new-classes --loss cross-entropy --label-smoothing 0.1 --distillation 0.5 --rehearsal-mix 1 --no-balance " +
+        "--views 2 --hold-out 0.3 --budget-memory 32MiB --budget-seconds 2min --budget-adapter 64KiB --epochs 3 " +
+        "--patience 2 --batch 8 --lr 0.01 --schedule constant --optimizer sgd --seed 7 --threads 2",
+    );
+    expect(everything).toEqual({
+      model: "m",
+      data: "d",
+      out: "o",
+      val: "v",
+      start: "s",
+      cache: "c",
+      cacheBytes: 2 ** 30,
+      fresh: true,
+      method: "lora:rank=8",
+      targets: ["last:2", "conv*"],
+      newClasses: true,
+      loss: "cross-entropy",
+      labelSmoothing: 0.1,
+      distillation: 0.5,
+      rehearsalMix: 1,
+      balance: "off",
+      views: 2,
+      holdOut: 0.3,
+      budget: { memoryBytes: 32 * 2 ** 20, seconds: 120, adapterBytes: 64 * 2 ** 10 },
+      epochs: 3,
+      patience: 2,
+      batch: 8,
+      learningRate: 0.01,
+      schedule: "constant",
+      optimizer: "sgd",
+      seed: 7,
+      threads: 2,
+    });
+    const known = new Set<string>(Object.keys(DEFAULT_TRAINING));
+    const beyondTraining = Object.keys(everything).filter((name) => !known.has(name));
+    expect(beyondTraining.sort()).toEqual(
+      "budget cache cacheBytes data fresh loss method model newClasses out start targets val".split(" "),
+    );
+  });
+
+  it("that were not given are left to the engine", () => {
+    expect(asked(files)).toEqual({ model: "m", data: "d", out: "o", balance: "on" });
+    expect(() => asked("--model m --data d")).toThrow(/^BAD_ARGUMENT: .*--out/);
+  });
+
+  it.each(["--loss love", "--label-smoothing 1", "--epochs 0", "--hold-out all", "--budget-memory much"])(
+    "%s is refused",
+    (text) => expect(() => asked(`${files} ${text}`)).toThrow(/invalid/),
+  );
 });
