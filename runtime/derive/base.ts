@@ -3,6 +3,7 @@ import { findLayers, type Layer } from "../integer/layers.ts";
 import { prepareGraph } from "../integer/prepare.ts";
 import { normalizeModel } from "../normalize/index.ts";
 import type { Graph, Model, Node, ValueInfo, ValueName } from "../onnx/graph.ts";
+import { settleShapes } from "../passes/settle-shapes.ts";
 import { inferTypes, type ValueTypes } from "../shapes/infer.ts";
 
 /** What a model does to its logits before it answers. */
@@ -28,8 +29,10 @@ export interface Base {
 export function prepareBase(model: Model): Base {
   const normalized = normalizeModel(model).graph;
   assertNumbers(normalized);
-  const graph = prepareGraph(normalized);
-  const types = inferTypes(graph);
+  const prepared = prepareGraph(normalized);
+  const preparedTypes = inferTypes(prepared);
+  const graph = settleShapes(prepared, preparedTypes);
+  const types = graph === prepared ? preparedTypes : inferTypes(graph);
   const info = (name: ValueName): ValueInfo => ({ name, ...types.get(name)! });
   const [input, output] = [only(graph, "input"), only(graph, "output")].map(info) as [ValueInfo, ValueInfo];
   if (typeof input.shape[0] === "number") {

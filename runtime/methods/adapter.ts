@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Node } from "../onnx/graph.ts";
 import { int64 } from "../onnx/tensor.ts";
 import { gaussian, seededBy } from "../random/gaussian.ts";
 import type { ModuleContext, ModuleMethod, Network, Site } from "./method.ts";
@@ -52,9 +53,11 @@ function linear({ b, site }: ModuleContext, x: string, weight: string, bias: str
 
 const channelsOf = ({ shape }: Site): number => (shape.length < 4 ? shape.at(-1) : shape[1]) as number;
 
-function behindBlocks({ nodes, layers, type, site }: Network): Site[] {
+function behindBlocks({ nodes, layers, input, type, site }: Network): Site[] {
   const constants = new Set(layers.map((layer) => layer.node));
-  const sums = nodes.filter((node) => node.opType === "Add" && !constants.has(node));
+  const computed = new Set([input, ...nodes.flatMap((node) => node.outputs)]);
+  const isSum = (node: Node) => node.opType === "Add" && node.inputs.every((value) => computed.has(value));
+  const sums = nodes.filter((node) => isSum(node) && !constants.has(node));
   const found = sums.length > 0 ? sums : layers.filter(isPointwise).map((layer) => layer.node);
   return found.flatMap((node) => {
     const [value] = node.outputs as [string];

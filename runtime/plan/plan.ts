@@ -99,22 +99,27 @@ const moduleParameters = ({ site, parameters }: Module): Parameter[] =>
 
 /**
  * The cut between what stays and what changes. A float operand of a changing node that is only the dequantized form of an
- * integer one is cut before the DequantizeLinear, so that the cache holds bytes and integer kernels can read it.
+ * integer one is cut before the DequantizeLinear, so that the cache holds bytes and integer kernels can read it. What is not one row
+ * a sample (sizes, windows of a picture side by side) is not cut at all, but computed from what is.
  */
-function findFrontier({ graph }: Base, changed: readonly ValueName[]): Pick<Plan, "frontier" | "nodes"> {
+function findFrontier({ graph, types, input: { shape } }: Base, changed: readonly ValueName[]): Cut {
   const changing = dependents(graph.nodes, changed);
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
   const nodes = new Set(graph.nodes.filter((node) => node.outputs.some((output) => changing.has(output))));
   const frontier = new Set<ValueName>();
-  for (const input of [...nodes].flatMap((node) => node.inputs)) {
-    const producer = producers.get(input);
-    if (input === "" || changing.has(input) || graph.initializers.has(input)) continue;
-    if (producer?.opType !== "DequantizeLinear") {
-      frontier.add(input);
-      continue;
+  const pending = [...nodes].flatMap((node) => node.inputs);
+  // Grows as it goes.
+  for (const value of pending) {
+    if (value === "" || changing.has(value) || graph.initializers.has(value)) continue;
+    const producer = producers.get(value);
+    const isRow = types.get(value)!.shape[0] === shape[0];
+    if (!producer || (isRow && producer.opType !== "DequantizeLinear")) frontier.add(value);
+    else if (!nodes.has(producer)) {
+      nodes.add(producer);
+      pending.push(...producer.inputs);
     }
-    nodes.add(producer);
-    if (!graph.initializers.has(producer.inputs[0]!)) frontier.add(producer.inputs[0]!);
   }
   return { frontier: [...frontier], nodes: graph.nodes.filter((node) => nodes.has(node)) };
 }
+
+type Cut = Pick<Plan, "frontier" | "nodes">;
