@@ -67,7 +67,7 @@ export const EPOCH = {
  */
 export async function deriveEpoch(plan: Plan, options: EpochOptions): Promise<Model> {
   const outer = surroundings(plan, options);
-  const body = await foldConstants(prune(keepChannelsLast(prune(deriveStep(outer, plan, options)))));
+  const body = await foldConstants(stepIn(outer, plan, options));
   const steps = outer.add("Gather", [outer.add("Shape", [EPOCH.order]), outer.constant("first", scalarIndex(0))]);
   const go = outer.constant("go", tensor("bool", [], Uint8Array.of(1)));
   const carried = carriedPacks(plan, options.optimizer).flatMap(({ theta, slots }) => [theta, ...slots]);
@@ -89,9 +89,12 @@ export async function deriveEpoch(plan: Plan, options: EpochOptions): Promise<Mo
 /** One step before its constants fold, with what it sees around itself: what a plan costs can be read off it without running anything. */
 export function deriveBareStep(plan: Plan, options: EpochOptions): { step: Graph; around: readonly ValueInfo[] } {
   const outer = surroundings(plan, options);
-  const step = prune(deriveStep(outer, plan, options));
+  const step = stepIn(outer, plan, options);
   return { step, around: outer.build("epoch").inputs };
 }
+
+const stepIn = (outer: GraphBuilder, plan: Plan, options: EpochOptions): Graph =>
+  prune(keepChannelsLast(prune(deriveStep(outer, plan, options))));
 
 /** The graph around the loop, as yet with nothing but its inputs. */
 function surroundings(plan: Plan, options: EpochOptions): GraphBuilder {

@@ -1,4 +1,6 @@
+import { attribute } from "../onnx/attributes.ts";
 import type { Graph, Node, ValueName } from "../onnx/graph.ts";
+import { channelsLast as channelsLastAxes } from "../onnx/layout.ts";
 import { operands } from "../onnx/topological.ts";
 import type { ValueTypes } from "../shapes/infer.ts";
 import type { ValueType } from "../shapes/rule.ts";
@@ -92,6 +94,8 @@ function withChannelsLast(nodes: readonly Node[], types: Map<ValueName, ValueTyp
   const copies = new Map<ValueName, ValueName>();
   return nodes.flatMap((node): Node[] => {
     if (KEEP_CHANNELS_LAST.has(node.opType)) return [node];
+    // A transposition to where the channels are already cancels out.
+    if (leadsToChannelsLast(node) && channelsLast.has(node.inputs[0]!)) return [{ ...node, opType: "Identity" }];
     const added: Node[] = [];
     const inputs = node.inputs.map((name) => {
       if (!channelsLast.has(name)) return name;
@@ -105,6 +109,11 @@ function withChannelsLast(nodes: readonly Node[], types: Map<ValueName, ValueTyp
     return [...added, { ...node, inputs }];
   });
 }
+
+const leadsToChannelsLast = (node: Node): boolean => {
+  const perm = node.opType === "Transpose" ? attribute(node, "perm", "ints", []) : [];
+  return perm.length > 2 && perm.every((axis, at) => axis === channelsLastAxes(perm.length)[at]);
+};
 
 /**
  * Real convolutions with a constant kernel work on channels in blocks: copies before and behind. What the optimizer has added stands
