@@ -90,7 +90,7 @@ const CROSS_ENTROPY: readonly LossTerm[] = [{ loss: "cross-entropy", weight: 1 }
 
 /**
  * The throughput that one measured step stands for. An element goes through memory and is dearer than a multiply-accumulate: counted
- * as so many of them, steps of one machine come out within a factor of two of each other. Measured on the plan itself, it is exact.
+ * as so many of them, steps of one machine come out within a factor of three of each other. Measured on the plan itself, it is exact.
  */
 export function throughputFrom(operations: Prediction["operations"], secondsPerStep: number): Throughput {
   const perSecond = workOf(operations) / secondsPerStep;
