@@ -1,4 +1,4 @@
-import { combine, LOSSES, type Loss, type LossName, type LossOptions } from "../losses/index.ts";
+import { combine, LOSSES, type Loss, type LossName, type LossOptions, overRows } from "../losses/index.ts";
 import type { Parameter } from "../methods/method.ts";
 import { asModel, GraphBuilder } from "../onnx/builder.ts";
 import { ELEMENT_CODES } from "../onnx/elements.ts";
@@ -36,7 +36,7 @@ export interface EpochOptions {
 export const EPOCH = {
   /** uint8 or int8 [S, …]: a frontier value of all samples. */
   cache: (frontier: ValueName) => `cache:${frontier}`,
-  /** What losses compare with, each for all samples: int64 [S], float32 [S, …], float32 [S, teacher's classes]. */
+  /** What losses compare with, each for all samples: int64 [S], float32 [S, outputs], float32 [S, teacher's classes]. */
   labels: "labels",
   targets: "targets",
   teacher: "teacher",
@@ -121,7 +121,7 @@ export function sideInputs({ base }: Plan, terms: readonly LossTerm[]): ValueInf
   for (const { loss, partial, teacherClasses } of terms) {
     const { needs } = LOSSES[loss];
     if (needs === "labels") add(EPOCH.labels, "int64", []);
-    if (needs === "targets") add(EPOCH.targets, "float32", base.logits.shape.slice(1));
+    if (needs === "targets") add(EPOCH.targets, "float32", [base.classes]);
     if (needs === "teacher") add(EPOCH.teacher, "float32", [teacherClasses ?? base.classes]);
     if (partial) add(EPOCH.part(loss), "float32", []);
   }
@@ -205,14 +205,16 @@ function addLosses(
   const all = b.add("Gather", [EPOCH.shares, iteration]);
   const losses = terms.map(({ loss, weight, partial, teacherClasses, options }) => {
     const { needs, build } = LOSSES[loss];
-    const built = build(b, {
-      logits: base.logits.name,
-      classes: base.classes,
-      shares: partial ? b.add("Mul", [all, ofBatch(EPOCH.part(loss))]) : all,
-      ...(needs !== "nothing" && { [needs]: ofBatch(EPOCH[needs]) }),
-      ...(teacherClasses !== undefined && { teacherClasses }),
-      ...(options && { options }),
-    });
+    const built = overRows(b, base.logits, (logits) =>
+      build(b, {
+        logits,
+        classes: base.classes,
+        shares: partial ? b.add("Mul", [all, ofBatch(EPOCH.part(loss))]) : all,
+        ...(needs !== "nothing" && { [needs]: ofBatch(EPOCH[needs]) }),
+        ...(teacherClasses !== undefined && { teacherClasses }),
+        ...(options && { options }),
+      }),
+    );
     return { loss: built, weight };
   });
   return combine(b, losses);

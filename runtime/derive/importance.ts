@@ -1,7 +1,7 @@
 import { backward } from "../gradients/backward.ts";
 import { sumOver } from "../gradients/rule.ts";
 import { isWeighted, type Layer } from "../integer/layers.ts";
-import { LOSSES } from "../losses/index.ts";
+import { LOSSES, overRows } from "../losses/index.ts";
 import { asModel, GraphBuilder } from "../onnx/builder.ts";
 import type { Model, ValueName } from "../onnx/graph.ts";
 import { scalar } from "../onnx/tensor.ts";
@@ -65,14 +65,16 @@ function lossGradient(b: GraphBuilder, { base }: Plan, terms: readonly LossTerm[
   const gradients = terms.map(({ loss, weight, partial, teacherClasses, options }) => {
     const { needs, build } = LOSSES[loss];
     const counts = IMPORTANCE.counts;
-    const { gradient } = build(b, {
-      logits: base.logits.name,
-      classes: base.classes,
-      shares: partial ? b.add("Mul", [counts, EPOCH.part(loss)]) : counts,
-      ...(needs !== "nothing" && { [needs]: EPOCH[needs] }),
-      ...(teacherClasses !== undefined && { teacherClasses }),
-      ...(options && { options }),
-    });
+    const { gradient } = overRows(b, base.logits, (logits) =>
+      build(b, {
+        logits,
+        classes: base.classes,
+        shares: partial ? b.add("Mul", [counts, EPOCH.part(loss)]) : counts,
+        ...(needs !== "nothing" && { [needs]: EPOCH[needs] }),
+        ...(teacherClasses !== undefined && { teacherClasses }),
+        ...(options && { options }),
+      }),
+    );
     return weight === 1 ? gradient : b.add("Mul", [gradient, b.constant("weight", scalar("float32", weight))]);
   });
   return gradients.reduce((sum, gradient) => b.add("Add", [sum, gradient]));

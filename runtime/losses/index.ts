@@ -18,3 +18,4 @@ export type LossName = keyof typeof LOSSES;
 
 export { combine } from "./combine.ts";
 export type { Loss, LossDefinition, LossInputs, LossNeeds, LossOptions } from "./loss.ts";
+export { overRows } from "./rows.ts";

@@ -65,6 +65,14 @@ export async function makeDataset(
   ];
   const rows = pack ? joined(local, pack.train.rows) : local;
   const terms = lossTerms(task, roles, model.card.labels.length, training);
+  if (terms.length === 0) {
+    const wanted = "labels, or an entropy above 0";
+    throw new LichenError("NOTHING_TO_TRAIN", {
+      at: "losses",
+      found: "no label, and an entropy that counts nothing",
+      wanted,
+    });
+  }
   const rowsOf = viewRows(task.train.length, views + 1);
   const labels = task.train.map((at) => task.labels[at]![0]);
   const balances = training.balance === "on" && task.loss === "cross-entropy";
@@ -173,7 +181,7 @@ async function sideOf(
     if (loss === "reconstruction") {
       const inputs = await Promise.all(roles.map(({ sample }) => featuresOf(task.samples[sample!]!)));
       const all = concatRows(inputs);
-      side[EPOCH.targets] = { ...all, dims: [count, ...(plan.base.logits.shape.slice(1) as number[])] };
+      side[EPOCH.targets] = { ...all, dims: [count, plan.base.classes] };
     }
   }
   return side;

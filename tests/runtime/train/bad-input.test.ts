@@ -129,6 +129,13 @@ describe("samples that teach nothing are refused", () => {
 
   it("one sample", () => expectRefusal({ samples: samples.slice(0, 1) }, "ONE_CLASS", /1 samples/));
 
+  it("without labels, where their entropy counts nothing", () =>
+    expectRefusal(
+      { samples: samples.map((each) => ({ ...each, label: null })), loss: "cross-entropy", entropy: 0 },
+      "NOTHING_TO_TRAIN",
+      /labels, or an entropy/,
+    ));
+
   it("none", () => expectRefusal({ samples: [] }, "TOO_FEW_SAMPLES", /at least one/));
 
   it("all alike", () =>

@@ -214,3 +214,54 @@ async function autoencoder(): Promise<ModelPackage> {
   const bytes = encodeModel(model);
   return { ...toyPackage(), path: "autoencoder", model, bytes, sha256: sha256(bytes) };
 }
+
+describe("a model that ends in a convolution, [N, classes, 1, 1]", () => {
+  const samples = toySamples(60, 1);
+
+  it.each([
+    ["with labels", { samples }],
+    ["with several labels", { samples: samples.map(({ label, features }) => ({ label: [label], features })) }],
+    [
+      "with a class more",
+      { samples: samples.map((each, at) => (at % 3 ? each : { ...each, label: "zebra" })), newClasses: true },
+    ],
+    ["by importance", { samples, method: "sparse" }],
+  ])("is trained as any other, %s", async (_, change) => {
+    const { report } = await adapt({
+      model: convolutional(),
+      method: "full",
+      epochs: 10,
+      learningRate: 0.01,
+      ...change,
+    });
+    const lossOf = (metrics: typeof report.after) => (metrics.heldOut ?? metrics.losses!.heldOut)!.loss;
+    if (!("newClasses" in change)) expect(lossOf(report.after)).toBeLessThan(lossOf(report.before));
+  });
+
+  it("and what is measured is what is served", async () => {
+    const heldOut = toySamples(20, 3);
+    const { report, adapter } = await adapt({
+      model: convolutional(),
+      samples,
+      heldOut,
+      method: "full",
+      epochs: 3,
+      learningRate: 0.01,
+    });
+    const served = await evaluate({ model: convolutional(), adapter, samples: heldOut });
+    expect(served.loss).toBeCloseTo(report.after.heldOut!.loss, 5);
+  });
+});
+
+function convolutional(): ModelPackage {
+  const b = new GraphBuilder();
+  const next = random(3);
+  const constant = (dims: number[]) => b.constant("constant", noise(dims, next, 0.5));
+  const x = b.input("x", "float32", ["N", 2, 9, 8]);
+  const stem = b.add("Tanh", [b.add("Conv", [x, constant([8, 2, 3, 3]), constant([8])], {}, "stem")]);
+  const pooled = b.add("GlobalAveragePool", [stem]);
+  b.output(b.add("Conv", [pooled, constant([4, 8, 1, 1]), constant([4])], {}, "head"), { type: "float32" });
+  const model = asModel(b.build("convolutional"));
+  const bytes = encodeModel(model);
+  return { ...toyPackage(), model, bytes, sha256: sha256(bytes) };
+}
