@@ -22,7 +22,10 @@ export function readableAdapt(result: OfflineAdaptResult, asked: Pick<OfflineAda
     ["learning rate", typeof asked.learningRate === "number" ? rate : `${rate}, found by trying`],
     ["training state", `${bytes(state.predicted)} predicted, ${bytes(state.measured)} measured`],
     ["process", `${bytes(result.peakRssBytes)} at most`],
-    ["seconds", `${seconds.total.toFixed(1)}: cache ${seconds.cache.toFixed(1)}, train ${seconds.train.toFixed(1)}`],
+    [
+      "seconds",
+      `${seconds.total.toFixed(1)}: plan ${seconds.derive.toFixed(1)}, cache ${seconds.cache.toFixed(1)}, train ${seconds.train.toFixed(1)}`,
+    ],
   ]);
 }
 
@@ -30,8 +33,10 @@ export function readableAdapt(result: OfflineAdaptResult, asked: Pick<OfflineAda
 function gains({ before, after, newClasses }: OfflineAdaptResult): Fact[] {
   const found: Fact[] = [];
   if (after.heldOut) {
-    const { samples, perClass } = after.heldOut;
-    found.push(["held out", `${percent(before.heldOut?.accuracy)} → ${percent(after.heldOut.accuracy)} of ${samples}`]);
+    const { accuracy, samples, perClass } = after.heldOut;
+    // What served before has no answer to samples of new classes.
+    const fewer = before.heldOut && before.heldOut.samples < samples ? ` of ${before.heldOut.samples}` : "";
+    found.push(["held out", `${percent(before.accuracy)}${fewer} → ${percent(accuracy)} of ${samples}`]);
     if (perClass && newClasses.length > 0) {
       const old = Object.keys(perClass).filter((name) => !newClasses.includes(name));
       const fresh = newClasses.filter((name) => name in perClass);
