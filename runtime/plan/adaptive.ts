@@ -52,15 +52,27 @@ export interface Adaptive {
   explanation: Explanation;
 }
 
-/** What a small board can spare where nothing is said. */
-export const DEFAULT_BUDGET = { memoryBytes: 64 * 2 ** 20, adapterBytes: 128 * 2 ** 10 } as const satisfies Budget;
+/** What a small board can spare. */
+const SPARE = { memoryBytes: 64 * 2 ** 20, adapterBytes: 128 * 2 ** 10 } as const satisfies Budget;
+
+/**
+ * Where nothing is said, a step is little work too: that keeps to the last layers, where most of the gain is for a fraction of the
+ * time. Whoever names a budget gets as much as it allows.
+ */
+export const DEFAULT_BUDGET = { ...SPARE, inferences: 3 } as const satisfies Budget;
+
+/** What is given, and what a small board can spare of the rest. */
+export function budgetFor(given: Budget = {}): Budget {
+  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return Object.keys(said).length === 0 ? DEFAULT_BUDGET : { ...SPARE, ...said };
+}
 
 /**
  * The least there is where nothing more fits; whether that does is for the caller to check. The head is always trained as a whole,
  * unless it alone is too much: then it is a layer like the others. Deterministic.
  */
 export function adaptivePlan(base: Base, { importance, budget, training, targets }: AdaptiveOptions): Adaptive {
-  const bounds: Budget = { ...DEFAULT_BUDGET, ...budget };
+  const bounds = budgetFor(budget);
   const wholeHeads = head.targets(base.layers, {}).map(({ name }) => name);
   const heads = wholeHeads.length > 0 && headFits(base, wholeHeads, bounds, training) ? wholeHeads : [];
   const candidates = base.layers.filter(

@@ -8,11 +8,13 @@ export interface Budget {
   /** Of the training itself, on this machine; bounds nothing where the machine's throughput is not known. */
   seconds?: number | undefined;
   adapterBytes?: number | undefined;
+  /** Work of a step, in inferences of the base over the same batch. */
+  inferences?: number | undefined;
 }
 
 /** A bound that a plan does not keep. */
 export interface Excess {
-  what: "memory" | "seconds" | "adapter";
+  what: "memory" | "seconds" | "adapter" | "work";
   predicted: number;
   allowed: number;
 }
@@ -25,11 +27,12 @@ export const excesses = (prediction: Prediction, budget: Budget): Excess[] =>
 export const strain = (prediction: Prediction, budget: Budget): number =>
   Math.max(0, ...bounds(prediction, budget).map(({ predicted, allowed }) => predicted / allowed));
 
-function bounds({ trainingStateBytes, seconds, adapterBytes }: Prediction, budget: Budget): Excess[] {
+function bounds({ trainingStateBytes, seconds, adapterBytes, inferences }: Prediction, budget: Budget): Excess[] {
   const all = [
     ["memory", trainingStateBytes, budget.memoryBytes],
     ["seconds", seconds?.training, budget.seconds],
     ["adapter", adapterBytes, budget.adapterBytes],
+    ["work", inferences, budget.inferences],
   ] as const;
   return all.flatMap(([what, predicted, allowed]) =>
     predicted !== undefined && allowed !== undefined ? [{ what, predicted, allowed }] : [],
@@ -60,5 +63,11 @@ export function overBudget(
   });
 }
 
-const amount = (what: Excess["what"], value: number): string =>
-  what === "seconds" ? `${value.toPrecision(3)} s` : `${(value / 1024).toFixed(1)} KiB`;
+const AMOUNTS: Readonly<Record<Excess["what"], (value: number) => string>> = {
+  memory: (value) => `${(value / 1024).toFixed(1)} KiB`,
+  adapter: (value) => `${(value / 1024).toFixed(1)} KiB`,
+  seconds: (value) => `${value.toPrecision(3)} s`,
+  work: (value) => `${value.toPrecision(2)} inferences a step`,
+};
+
+const amount = (what: Excess["what"], value: number): string => AMOUNTS[what](value);

@@ -1,5 +1,5 @@
 import type { Base } from "../derive/base.ts";
-import { adaptivePlan, DEFAULT_BUDGET, type Explanation } from "./adaptive.ts";
+import { adaptivePlan, budgetFor, type Explanation } from "./adaptive.ts";
 import { type Budget, type Excess, excesses, overBudget } from "./budget.ts";
 import { type Costed, findNearest } from "./nearest.ts";
 import { makePlan, type Plan } from "./plan.ts";
@@ -50,7 +50,7 @@ export function planFor(base: Base, method: string, request: PlanRequest): Plann
     adaptive?.plan ?? makePlan(base, method, { ...(targets && { targets }), ...(importance && { importance }) });
   if (!adaptive) return planned(plan, training, request.budget, importance);
   const { prediction, explanation } = adaptive;
-  return { ...planned(plan, training, { ...DEFAULT_BUDGET, ...request.budget }, importance, prediction), explanation };
+  return { ...planned(plan, training, budgetFor(request.budget), importance, prediction), explanation };
 }
 
 /** What a plan costs, and what near it would fit where it does not keep the budget. */

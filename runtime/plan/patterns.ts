@@ -34,7 +34,8 @@ export function matchTargets<T extends { name: string }>(
 function matcher(pattern: string, layers: readonly Layer[]): (name: string) => boolean {
   const [kind, argument] = pattern.split(":", 2) as [string, string?];
   if (kind === "last" && argument !== undefined) return among(lastLayers(layers, Number(argument), pattern));
-  if (kind === "operator" && argument !== undefined) return among(layers.filter(({ node }) => node.opType === argument));
+  if (kind === "operator" && argument !== undefined)
+    return among(layers.filter(({ node }) => node.opType === argument));
   if (Object.hasOwn(GROUPS, pattern)) return among(layers.filter(GROUPS[pattern]!));
   const escaped = pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*");
   const expression = new RegExp(`^${escaped}$`);

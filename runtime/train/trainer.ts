@@ -100,7 +100,8 @@ export interface Evaluator {
   close(): Promise<void>;
 }
 
-const EVALUATION_BATCH = 64;
+/** No larger than a usual training batch, so that scoring needs no more memory than a step. */
+const EVALUATION_BATCH = 16;
 
 export async function openEvaluator(model: Model, plan: Plan, threads: number): Promise<Evaluator> {
   const session = await openSession(model, { threads });
