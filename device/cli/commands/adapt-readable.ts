@@ -15,6 +15,7 @@ export function readableAdapt(result: OfflineAdaptResult, asked: Pick<OfflineAda
       "trained",
       `${result.method}: ${grouped(result.trainableParameters)} parameters behind ${result.frontier.join(", ")}`,
     ],
+    ...chosen(result),
     [
       "epochs",
       `${result.epochs}; ${result.bestEpoch === 0 ? "none was better than the start" : `kept is number ${result.bestEpoch}`}`,
@@ -27,6 +28,19 @@ export function readableAdapt(result: OfflineAdaptResult, asked: Pick<OfflineAda
       `${seconds.total.toFixed(1)}: plan ${seconds.derive.toFixed(1)}, cache ${seconds.cache.toFixed(1)}, train ${seconds.train.toFixed(1)}`,
     ],
   ]);
+}
+
+/** What `adaptive` decided. */
+function chosen({ explanation }: OfflineAdaptResult): Fact[] {
+  if (!explanation) return [];
+  const { layers, from } = explanation;
+  const gain = layers.reduce((sum, each) => sum + each.gain, 0);
+  return [
+    [
+      "chosen",
+      `${layers.length} layers from ${from} on, with ${percent(gain)} of what all could learn; lichen plan shows each`,
+    ],
+  ];
 }
 
 /** On each thing there is to judge by: before → after. */

@@ -19,6 +19,7 @@ const result: OfflineAdaptResult = {
   learningRate: 0.0094868,
   seconds: { derive: 0.1, cache: 0.2, train: 0.7, total: 1 },
   trainingStateBytes: { predicted: 6_400_000, measured: 6_100_000 },
+  explanation: null,
   newClasses: [],
   peakRssBytes: 156_000_000,
   gate: { accepted: true, reason: "GAIN", explanation: "it is better" },
@@ -44,6 +45,18 @@ it("says whether it may be served and why, what was gained and lost, and what it
   ]);
   expect(lines({ bestEpoch: 0 })).toContain("epochs: 15; none was better than the start");
   expect(lines({}, 0.01)).toContain("learning rate: 0.00949");
+});
+
+it("says what adaptive chose", () => {
+  const layer = (at: string, gain: number) => ({ at, choice: "bias", gain, bytes: 8 });
+  const explanation = {
+    from: "conv2",
+    depth: 2,
+    layers: [layer("conv2", 0.3), layer("head", 0)],
+    depths: [],
+    next: [],
+  };
+  expect(lines({ explanation }).join(" ")).toContain("chosen: 2 layers from conv2 on, with 30.0 % of what");
 });
 
 it("tells old classes from new ones, of which there was nothing before", () => {

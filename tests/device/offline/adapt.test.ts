@@ -139,8 +139,9 @@ describe("what is learnt", () => {
 describe("within a budget", () => {
   it("adaptive chooses what fits, and another method is refused with what would", async () => {
     const budget = { adapterBytes: 8000 };
-    const { method, adapterBytes } = await run({ method: "adaptive", budget });
+    const { method, adapterBytes, explanation } = await run({ method: "adaptive", budget });
     expect(method).toBe("adaptive");
+    expect(explanation!.layers.at(-1)!.at).toBe("logits");
     expect(adapterBytes).toBeLessThanOrEqual(8000);
     const out = path.join(await folder(), "a.safetensors");
     await expect(run({ method: "bias+scale", budget, out })).rejects.toThrow(/^BUDGET_EXCEEDED: .*adapter.*what fits/);
