@@ -16,6 +16,8 @@ export class GraphBuilder {
   /** Names that exist, and names that made-up ones keep clear of, in this scope. */
   readonly #defined: Set<string>;
   readonly #reserved: Set<string>;
+  /** Below these, all numbers behind a name are taken. */
+  readonly #suffixes: Map<string, number>;
 
   /**
    * @param outer the builder of the surrounding graph, for the body of a Loop
@@ -24,6 +26,7 @@ export class GraphBuilder {
   constructor({ outer, source }: { outer?: GraphBuilder; source?: Graph } = {}) {
     this.#defined = outer ? outer.#defined : new Set();
     this.#reserved = outer ? outer.#reserved : new Set();
+    this.#suffixes = outer ? outer.#suffixes : new Map();
     for (const node of source?.nodes ?? []) for (const name of [node.name, ...node.outputs]) this.#reserved.add(name);
     for (const name of source?.initializers.keys() ?? []) this.#reserved.add(name);
     for (const { name } of source?.inputs ?? []) this.#reserved.add(name);
@@ -102,8 +105,9 @@ export class GraphBuilder {
 
   fresh(name: string): string {
     let unique = name;
-    for (let suffix = 1; this.#defined.has(unique) || this.#reserved.has(unique); suffix++)
-      unique = `${name}_${suffix}`;
+    let suffix = this.#suffixes.get(name) ?? 1;
+    for (; this.#defined.has(unique) || this.#reserved.has(unique); suffix++) unique = `${name}_${suffix}`;
+    this.#suffixes.set(name, suffix);
     return this.#claim(unique);
   }
 

@@ -80,13 +80,16 @@ export function adaptivePlan(base: Base, { importance, budget, training, targets
   );
   const allowed = targets ? matchTargets(targets, candidates, base.layers) : candidates;
   const ladders = laddersOf(allowed, base, importance);
-  const depths = depthsOf(allowed.length, heads.length > 0 ? 0 : 1).map((depth) => {
+  const depths: (Outcome & { depth: number; steps: readonly Rung[] })[] = [];
+  for (const depth of depthsOf(allowed.length, heads.length > 0 ? 0 : 1)) {
     const steps = ladders
       .slice(allowed.length - depth)
       .flat()
       .sort(byWorth);
-    return { depth, steps, ...deepest(base, heads, steps, bounds, training) };
-  });
+    // From here on even all that there is would be less than what has been found.
+    if (depths.some(({ fits, gain }) => fits && gain > gainOf(steps))) break;
+    depths.push({ depth, steps, ...deepest(base, heads, steps, bounds, training) });
+  }
   const best = depths.reduce((a, b) => (isBetter(b, a, bounds) ? b : a));
   const taken = lastOfEach(best.steps.slice(0, best.count));
   const fromOf = (depth: number) => allowed[allowed.length - depth]?.name ?? wholeHeads[0] ?? "";
@@ -220,6 +223,8 @@ function convex(choices: readonly Rung[]): Rung[] {
 const depthsOf = (layers: number, least: number): number[] =>
   layers <= least ? [layers] : [layers, ...depthsOf(Math.floor((layers * 3) / 4), least)];
 
+const gainOf = (steps: readonly Rung[]): number => steps.reduce((sum, rung) => sum + rung.gain, 0);
+
 interface Outcome {
   plan: Plan;
   prediction: Prediction;
@@ -242,7 +247,7 @@ function deepest(
     const spec = [...entries, ...headEntries(heads)];
     const plan = planOf(base, spec, "adaptive");
     const prediction = predict(plan, training);
-    const gain = steps.slice(0, count).reduce((sum, rung) => sum + rung.gain, 0);
+    const gain = gainOf(steps.slice(0, count));
     return { plan, prediction, count, gain, fits: excesses(prediction, budget).length === 0 };
   };
   const all = tried(steps.length);
