@@ -55,12 +55,12 @@ function readable(result: OfflinePlanResult): string {
       ["samples", `${samples}; ${epochs} epochs of ${stepsPerEpoch} steps of ${batch}`],
       [
         "a step",
-        `${grouped(perSample)} multiply-accumulates a sample, ${(perSample / inference).toFixed(2)} inferences`,
+        `${grouped(perSample)} multiply-accumulates a sample, ${(perSample / inference).toFixed(2)} times an inference's; with all else the work of ${prediction.inferences.toPrecision(2)} inferences`,
       ],
       ...costs(result),
       ...(result.importance === "assumed" ? [["assumed", ALIKE] as const] : []),
       ...bounds(result),
-      ["fits", excesses.length === 0 ? "yes" : excesses.map(said).join("; ")],
+      ["fits", excesses.length === 0 ? "yes" : `no: ${excesses.map(said).join("; ")}`],
     ]),
     explanation ? explained(explanation) : targetTable(result),
     ...(excesses.length === 0 ? [] : [nearest ? fitting(nearest) : "Nothing of this method fits the budget."]),
@@ -88,11 +88,13 @@ function costs({ prediction }: Costed): (readonly [string, string])[] {
 }
 
 /** What is allowed, where anything is. */
-function bounds({ budget: { memoryBytes, seconds, adapterBytes } }: OfflinePlanResult): (readonly [string, string])[] {
+function bounds({ budget }: OfflinePlanResult): (readonly [string, string])[] {
+  const { memoryBytes, seconds, adapterBytes, inferences } = budget;
   const said = [
     memoryBytes === undefined ? [] : `state ${bytes(memoryBytes)}`,
     seconds === undefined ? [] : `${seconds} seconds`,
     adapterBytes === undefined ? [] : `adapter ${bytes(adapterBytes)}`,
+    inferences === undefined ? [] : `a step of ${inferences} inferences`,
   ].flat();
   return said.length === 0 ? [] : [["budget", said.join(", ")]];
 }
@@ -139,7 +141,14 @@ const fitting = (nearest: Costed): string =>
     targetTable(nearest),
   ].join("\n\n");
 
-const said = ({ what, predicted, allowed }: OfflinePlanResult["excesses"][number]): string =>
-  what === "seconds"
-    ? `no: ${predicted.toPrecision(3)} seconds of ${allowed}`
-    : `no: ${what} ${bytes(predicted)} of ${bytes(allowed)}`;
+const said = ({ what, predicted, allowed }: OfflinePlanResult["excesses"][number]): string => {
+  const amount = AMOUNTS[what];
+  return `${what} ${amount(predicted)} of ${amount(allowed)}`;
+};
+
+const AMOUNTS = {
+  memory: bytes,
+  adapter: bytes,
+  seconds: (value) => `${Number(value.toPrecision(3))}`,
+  work: (value) => `${value.toFixed(2)} inferences a step`,
+} satisfies Record<OfflinePlanResult["excesses"][number]["what"], (value: number) => string>;
