@@ -2,7 +2,7 @@
 export const GATE_REASONS = {
   GAIN: "it is better on local held-out samples and keeps what the base knew",
   NEW_CLASSES: "it knows the new classes and keeps what the base knew",
-  UNSUPERVISED_GAIN: "it is surer of local samples that nobody labelled, and keeps what the base knew",
+  UNSUPERVISED_GAIN: "it tells local samples that nobody labelled apart more surely, and keeps what the base knew",
   REHEARSAL_ONLY: "there are no local samples to judge by, and it keeps what the base knew",
   NO_GAIN: "it is no better on local held-out samples",
   NEW_CLASSES_MISSED: "it tells the new classes hardly better than chance",

@@ -1,4 +1,4 @@
-import type { LossScore, Metrics, Score } from "../adapter/adapter.ts";
+import type { Confidence, LossScore, Metrics, Score } from "../adapter/adapter.ts";
 import { decide, type GateDecision } from "./decision.ts";
 
 export interface GatePolicy {
@@ -90,8 +90,11 @@ const unlabelled: Judge = ({ before, after, policy }) => {
     `most frequent class ${inPercent(was.topShare)} → ${inPercent(is.topShare)} of ${is.samples}`,
   ].join("; ");
   if (!(is.marginalEntropy >= was.marginalEntropy * (1 - policy.maxCollapse))) return decide("COLLAPSED", facts);
-  return decide(is.entropy < was.entropy ? "UNSUPERVISED_GAIN" : "NO_GAIN", facts);
+  return decide(information(is) > information(was) ? "UNSUPERVISED_GAIN" : "NO_GAIN", facts);
 };
+
+/** What the answers say of the samples, nats: sure of each, and not of one class for all. @see Liang et al. 2020, arXiv:2002.08546 */
+const information = ({ entropy, marginalEntropy }: Confidence): number => marginalEntropy - entropy;
 
 /** In this order: what forbids comes before what allows, and labels before guesses. */
 export const JUDGES: readonly Judge[] = [forgetting, newClasses, labelled, measured, unlabelled];

@@ -12,6 +12,10 @@ export interface LossOptions {
   classWeights?: readonly number[];
   /** BCE: how much more a wanted class counts than an unwanted one; one a class. */
   positiveWeights?: readonly number[];
+  /** Entropy: the share of the largest entropy above which samples have no part; the surer of the others count more. */
+  margin?: number;
+  /** Entropy: how much the variety of a batch's answers counts. */
+  diversity?: number;
   /** Distillation: logits are divided by it. */
   temperature?: number;
 }

@@ -6,6 +6,7 @@
 Writes tests/runtime/losses/reference.safetensors: one batch, then the loss and its gradient for each case of losses.test.ts.
 All is computed in float64 and stored as float32; gradients come from PyTorch's own losses and autograd.
 """
+import math
 import pathlib
 
 import torch
@@ -39,6 +40,16 @@ def main():
         log_p = F.log_softmax(x[:, :OLD] / temperature, dim=1)
         return F.kl_div(log_p, F.softmax(teacher / temperature, dim=1), reduction="batchmean") * temperature**2
 
+    def sure(x, margin):
+        h = torch.distributions.Categorical(logits=x).entropy()
+        room = margin * math.log(C) - h.detach()
+        return ((room > 0) * room.exp() * h).mean()
+
+    def varied(x, diversity):
+        mean = F.softmax(x, dim=1).mean(dim=0)
+        sameness = math.log(C) + (mean * mean.log()).sum()
+        return torch.distributions.Categorical(logits=x).entropy().mean() + diversity * sameness
+
     cases = {
         "cross-entropy": lambda x: F.cross_entropy(x, labels),
         "cross-entropy, smoothed": lambda x: F.cross_entropy(x, labels, label_smoothing=0.1),
@@ -48,6 +59,8 @@ def main():
         "bce, weighted": lambda x: F.binary_cross_entropy_with_logits(x, targets, weight=w, pos_weight=a),
         "reconstruction": lambda x: F.mse_loss(x, batch["image_targets"]),
         "entropy": lambda x: torch.distributions.Categorical(logits=x).entropy().mean(),
+        "entropy of the sure": lambda x: sure(x, 0.5),
+        "entropy, kept varied": lambda x: varied(x, 0.7),
         "distillation of a grown head": lambda x: distillation(x, 2.0),
         "distillation at another temperature": lambda x: distillation(x, 3.5),
     }
