@@ -156,6 +156,8 @@ describe("the gate, without labels", () => {
   it.each([
     ["surer and as varied", unlabelled(was), unlabelled(sure(0.7, 2.1)), "UNSUPERVISED_GAIN"],
     ["surer because it says one thing", unlabelled(was), unlabelled(sure(0.1, 0.3, 0.95)), "COLLAPSED"],
+    ["less sure, and more varied by more", unlabelled(was), unlabelled(sure(1.25, 2.4)), "UNSUPERVISED_GAIN"],
+    ["surer, and less varied by as much", unlabelled(was), unlabelled(sure(1, 2)), "NO_GAIN"],
     ["no surer", unlabelled(was), unlabelled(sure(1.2, 2.2)), "NO_GAIN"],
     ["surer, but forgetful", unlabelled(was), unlabelled(sure(0.7, 2.1), score(0.85, 100)), "FORGETS"],
     ["surer, and no rehearsal pack", unlabelled(was, null), unlabelled(sure(0.7, 2.1), null), "NO_EVIDENCE"],
