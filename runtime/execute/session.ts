@@ -39,7 +39,13 @@ export async function openSession(model: Model | Uint8Array, options: SessionOpt
       ...(options.optimizedModelPath ? { optimizedModelFilePath: options.optimizedModelPath } : {}),
       // Idle threads that spin would take the cores from inference and from the sensor.
       // Constants apart from the arena: those that are packed into another form are given back, not kept as holes in it.
-      extra: { session: { intra_op: { allow_spinning: "0" }, use_device_allocator_for_initializers: "1" } },
+      extra: {
+        session: { intra_op: { allow_spinning: "0" }, use_device_allocator_for_initializers: "1" },
+        // A derived graph means its constants as they stand: real weights that were folded for the kernels would be quantized anew.
+        ...(model instanceof Uint8Array
+          ? {}
+          : { optimization: { disable_specified_optimizers: "WeightBiasQuantization" } }),
+      },
     });
   } catch (cause) {
     throw new LichenError("MODEL_CORRUPT", { found: String(cause instanceof Error ? cause.message : cause), cause });

@@ -1,5 +1,6 @@
 import type { Graph } from "../../onnx/graph.ts";
 import { unsignedActivations } from "./activations.ts";
+import { quantizeBareWeights } from "./bare-weights.ts";
 import { carryRealNumbers } from "./carriers.ts";
 import { dropCasts } from "./casts.ts";
 import { foldClipping } from "./clipping.ts";
@@ -17,7 +18,7 @@ import { ownDequantizers } from "./sharing.ts";
  * - activations are uint8;
  * - weights are int8 constants with zero points of 0 (uint8 with their own where codes reach further from their zero point than int8
  *   does) and one scale per output channel, biases int32 constants at exactly float32(x scale · weight scale), zeros
- *   where there was none: the only form that ONNX Runtime fuses to integer kernels;
+ *   where there was none: the only form that ONNX Runtime fuses to integer kernels; real weights behind quantized inputs are made so;
  * - no Relu or Clip stands between an integer operator and its QuantizeLinear;
  * - a product of matrices with a bias behind it is a Gemm, and means over all places go over one axis;
  * - each DequantizeLinear has one reader, so that what a method changes in one layer changes nothing in another.
@@ -39,6 +40,7 @@ const PASSES: readonly ((graph: Graph) => Graph)[] = [
   foldClipping,
   layMeansOut,
   joinBiases,
+  quantizeBareWeights,
   ownDequantizers,
   uniformLayers,
 ];

@@ -5,6 +5,7 @@ import { deriveEvaluation } from "../../../runtime/derive/evaluation.ts";
 import { derivePrefix } from "../../../runtime/derive/prefix.ts";
 import { openSession, type Tensors } from "../../../runtime/execute/session.ts";
 import { asModel } from "../../../runtime/onnx/builder.ts";
+import { encodeModel } from "../../../runtime/onnx/encode.ts";
 import type { Model } from "../../../runtime/onnx/graph.ts";
 import { sliceRows, type Tensor } from "../../../runtime/onnx/tensor.ts";
 import { cut } from "../../../runtime/passes/cut.ts";
@@ -27,7 +28,7 @@ export const FOLDING = [
   "full",
 ] as const;
 
-export const MODULES = ["adapter", "prompt", "adapter+bias+scale"] as const;
+export const MODULES = ["adapter", "prompt", "prompt:form=border", "adapter+bias+scale"] as const;
 
 /** How far parameters are moved: not at all, to where training ends, and further than it ever comes. */
 const SIZES = [0, 0.05, 1];
@@ -49,15 +50,26 @@ export function parametersOf(plan: Plan, size: number, next: () => number): Reco
     : Object.fromEntries(plan.parameters.map(({ name, dims }) => [name, noise(dims, next, size)]));
 }
 
+export interface ExactOptions {
+  /** How many samples go through both at once. */
+  batch?: number;
+  threads?: number;
+  /** How far features reach. */
+  range?: number;
+  /** Whether the model is known to tell samples apart, so that answers that are all the same would prove nothing. */
+  lively?: boolean;
+  /** Whether a sample alone must have the answer that it has among others; what sums in float between quantizers may round otherwise. */
+  alone?: boolean;
+}
+
 /**
  * That the evaluation graph, fed from the cached frontier, answers what the deployed model answers, to the bit; and that where training
  * starts, both are the base.
- * @param batch how many samples go through both at once
  */
 export async function expectExact(
   model: Model,
   method: string,
-  { batch = 5, threads = 1, range = 2 }: { batch?: number; threads?: number; range?: number } = {},
+  { batch = 5, threads = 1, range = 2, lively = true, alone = true }: ExactOptions = {},
 ): Promise<void> {
   const base = prepareBase(model);
   const plan = makePlan(base, method);
@@ -71,19 +83,22 @@ export async function expectExact(
     const parameters = parametersOf(plan, size, next);
     const trained = (await run(evaluation, { ...cached, ...parameters }, threads))[base.logits.name]!;
     const deployed = await deriveDeploy(plan, parameters);
-    const logits = beforeEnd(deployed, base);
+    // As files, since that is what is served, and ONNX Runtime takes more liberties with them.
+    const logits = encodeModel(beforeEnd(deployed, base));
     const served = (await run(logits, input, threads))[base.logits.name]!;
     expect(trained.data, `moved by ${size}`).toEqual(served.data);
-    const last = { [base.input.name]: sliceRows(features, batch - 1, batch) };
-    expect((await run(logits, last))[base.logits.name]!.data, "a sample alone").toEqual(
-      sliceRows(served, batch - 1, batch).data,
-    );
+    if (alone) {
+      const last = { [base.input.name]: sliceRows(features, batch - 1, batch) };
+      const answer = (await run(logits, last))[base.logits.name]!;
+      expect(answer.data, "a sample alone").toEqual(sliceRows(served, batch - 1, batch).data);
+    }
     if (size > 0) continue;
-    expect(new Set(served.data as Float32Array).size, "answers that differ").toBeGreaterThan(
-      batch > 1 ? base.classes : 1,
-    );
-    const [before, after] = [await run(asModel(base.graph), input, threads), await run(deployed, input, threads)];
-    expect(after[base.output.name]!.data, "the start").toEqual(before[base.output.name]!.data);
+    if (lively) {
+      const answers = new Set(served.data as Float32Array).size;
+      expect(answers, "answers that differ").toBeGreaterThan(batch > 1 ? base.classes : 1);
+    }
+    const [before, after] = [asModel(base.graph), deployed].map((each) => run(encodeModel(each), input, threads));
+    expect((await after!)[base.output.name]!.data, "the start").toEqual((await before!)[base.output.name]!.data);
   }
 }
 

@@ -21,8 +21,9 @@ export function inputsOf(model: Model, seed = 7): Record<string, Tensor> {
   return Object.fromEntries(model.graph.inputs.map(({ name, shape }) => [name, noise(fixed(shape), next, 3)]));
 }
 
+/** What ONNX Runtime makes of a model as of any file. */
 export async function outputsOf(model: Model, inputs: Tensors): Promise<Record<string, Tensor>> {
-  const session = await openSession(model);
+  const session = await openSession(encodeModel(model));
   try {
     return await session.run(inputs);
   } finally {
@@ -50,7 +51,7 @@ export async function executed(model: Model): Promise<Record<string, number>> {
   const folder = await mkdtemp(join(tmpdir(), "lichen-normalize-"));
   try {
     const path = join(folder, "optimized.onnx");
-    await (await openSession(model, { optimizedModelPath: path })).close();
+    await (await openSession(encodeModel(model), { optimizedModelPath: path })).close();
     return operatorCounts(decodeModel(await readFile(path), path).graph);
   } finally {
     await rm(folder, { recursive: true });

@@ -154,6 +154,21 @@ const VARIANTS: Readonly<
     }),
     fused: { QLinearConv: 1 },
   },
+  "a float weight, which ONNX Runtime quantizes when it loads it": {
+    model: model(image, (b, x) => b.add("Conv", [x, b.constant("weight", noise(weightShape, next, 0.5)), bias(b)])),
+    within: ONE_CODE,
+    fused: { QLinearConv: 1 },
+    weights: "uint8",
+  },
+  "a float weight of a Gemm, all of one sign": {
+    model: model(["N", 6], (b, x) => {
+      const positive = noise([6, 4], next, 0.2).data.map((value) => value + 0.3);
+      return b.add("Gemm", [x, b.constant("weight", float32([6, 4], positive)), bias(b)]);
+    }),
+    within: ONE_CODE,
+    fused: { QGemm: 1 },
+    weights: "uint8",
+  },
   "a float bias": {
     model: model(image, (b, x) => b.add("Conv", [x, weight(b, int8(weightShape), scales, null, 0), bias(b)])),
     within: ONE_CODE,
@@ -248,6 +263,22 @@ describe("a variant of QDQ becomes the one form, and fuses to integer operators"
     const float = asModel(b.build("float"));
     expect(normalizeModel(float).graph).toEqual(float.graph);
   });
+
+  it.each([true, false])(
+    "a transposed convolution has the integers that ONNX Runtime gives it: bias %s",
+    async (biased) => {
+      const operands = (b: GraphBuilder) => [
+        b.constant("weight", noise([3, 4, 2, 2], next, 0.5)),
+        ...(biased ? [bias(b)] : []),
+      ];
+      const transposed = model(image, (b, x) => b.add("ConvTranspose", [x, ...operands(b)], { strides: [2, 2] }));
+      expect(await difference(transposed)).toBe(0);
+      const { graph } = normalizeModel(transposed);
+      const [layer] = graph.nodes.filter(({ opType }) => opType === "ConvTranspose");
+      for (const name of layer!.inputs) expect(graph.initializers.has(name)).toBe(false);
+      expectSettled(transposed);
+    },
+  );
 
   it("a bias too large for int32 at its scale leaves its layer as it was", () => {
     const large = model(["N", 6], (b, x) =>
