@@ -7,6 +7,7 @@ import { float32, int64, scalar, tensor } from "../onnx/tensor.ts";
 import { OPTIMIZERS, type OptimizerName } from "../optimizers/index.ts";
 import { keepChannelsLast } from "../passes/channels-last.ts";
 import { foldConstants } from "../passes/fold-constants.ts";
+import { joinParts } from "../passes/join-parts.ts";
 import { prune } from "../passes/prune.ts";
 import type { Plan } from "../plan/plan.ts";
 import { addForward } from "./forward.ts";
@@ -94,7 +95,7 @@ export function deriveBareStep(plan: Plan, options: EpochOptions): { step: Graph
 }
 
 const stepIn = (outer: GraphBuilder, plan: Plan, options: EpochOptions): Graph =>
-  prune(keepChannelsLast(prune(deriveStep(outer, plan, options))));
+  prune(joinParts(keepChannelsLast(prune(deriveStep(outer, plan, options)))));
 
 /** The graph around the loop, as yet with nothing but its inputs. */
 function surroundings(plan: Plan, options: EpochOptions): GraphBuilder {
