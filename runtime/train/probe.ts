@@ -43,6 +43,9 @@ const [LOWEST, HIGHEST, FIRST] = [3e-5, 0.5, 3e-3];
 /** A first pass so much above the others' has thrown the base's knowledge away, even where it learns again from there. */
 const THROWN = 1.25;
 
+/** An end so little above the beginning is a rate that does next to nothing yet, rather than one that does harm. */
+const UNMOVED = 1.02;
+
 /** The part of the best gain that is as good as it: the smaller rate is the safer. */
 const NEARLY = 0.9;
 
@@ -70,13 +73,16 @@ export async function probeLearningRate(trainer: Trainer, options: ProbeOptions)
 
 /**
  * The best of the stable rates: the one that lowers the loss most, or the smallest that does nearly as well; null where none is stable.
- * A rate is stable if its losses are numbers, do not end above where they began, and did not begin by making things worse.
+ * A rate is stable if its losses are numbers, do not end well above where they began, and did not begin by making things worse.
  */
 export function chooseRate(trials: readonly Trial[]): number | null {
-  const begun = Math.min(...trials.map(({ losses }) => losses[0]!).filter(Number.isFinite));
+  // The first pass of the smallest rate is the nearest to what the loss is before anything is learnt.
+  const begun = trials.toSorted((a, b) => a.rate - b.rate)[0]?.losses[0] ?? Number.NaN;
   const stable = trials.filter(
     ({ losses }) =>
-      losses.every(Number.isFinite) && losses[0]! <= begun * THROWN + 1e-9 && losses.at(-1)! <= losses[0]! + 1e-9,
+      losses.every(Number.isFinite) &&
+      losses[0]! <= begun * THROWN + 1e-9 &&
+      losses.at(-1)! <= losses[0]! * UNMOVED + 1e-9,
   );
   const best = Math.min(...stable.map(({ losses }) => losses.at(-1)!));
   const enough = Math.max(best, begun - NEARLY * (begun - best));

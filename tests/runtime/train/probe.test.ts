@@ -20,6 +20,9 @@ describe("the choice of a rate", () => {
     ["none that ends in no number", { 0.003: [2, 1.9], 0.03: [1.8, Number.NaN] }, 0.003],
     ["nothing where all are unstable", { 0.003: [2, 2.5], 0.03: [Number.POSITIVE_INFINITY] }, null],
     ["the smallest where nothing moves", { 0.003: [0, 0], 0.03: [0, 0] }, 0.003],
+    // LoRA on the demo's recordings: below the steps of int8, small rates move nothing or the wrong thing.
+    ["what gains, though the others rise a little", { 0.003: [0.6428, 0.6447], 0.03: [0.6428, 0.4] }, 0.03],
+    ["what gains in its very first pass", { 0.003: [0.61, 0.52], 0.03: [0.4, 0.25] }, 0.03],
   ])("takes %s", (_, curves, rate) => {
     expect(chooseRate(trials(curves))).toBe(rate);
   });
@@ -36,6 +39,12 @@ function search(lossAt: (rate: number) => number, first?: number): Trial[] {
 }
 
 describe("the search", () => {
+  it("goes up from a rate that does next to nothing", () => {
+    const tried = search((rate) => (rate < 0.01 ? 1.003 : 0.4 + rate));
+    expect(chooseRate(tried)).toBeCloseTo(0.01 * Math.sqrt(9), 1);
+    expect(Math.min(...tried.map(({ rate }) => rate))).toBeGreaterThan(2e-4);
+  });
+
   it("finds the best rate to within half a step of ten, wherever it lies, and in few trials", () => {
     fc.assert(
       fc.property(fc.double({ min: Math.log(1e-4), max: Math.log(0.3), noNaN: true }), (best) => {
