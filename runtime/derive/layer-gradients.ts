@@ -13,7 +13,7 @@ import type { AdaptedLayer } from "./forward.ts";
 /** What the gradients of a layer's parameters are made from. @param dy gradient of the loss at the layer's output in real numbers */
 export function layerGradients(
   b: GraphBuilder,
-  { layer, change }: AdaptedLayer,
+  { layer, change }: Pick<AdaptedLayer, "layer" | "change">,
   dy: ValueName,
   type: (name: ValueName) => ValueType,
 ): LayerGradients {

@@ -63,10 +63,6 @@ export interface LayerGradients {
   outputOf(weight: ValueName): ValueName;
 }
 
-/**
- * A method that changes layers and folds into the int8 model: which layers, which parameters, what they change, and how a gradient
- * reaches them. Combined methods work on one layer side by side.
- */
 /** What a method may consult to settle what it does in one of the layers chosen. */
 export interface Choice {
   /** Place among the chosen layers, from the first. */
@@ -78,12 +74,16 @@ export interface Choice {
 
 /** What is known of all chosen layers, by their names. */
 export interface Allotment {
-  /** How much each output channel matters, [O]. */
+  /** How much each output channel matters, [O]; of single weights where those were asked for. @see weightsOf */
   importance: ReadonlyMap<string, Float32Array>;
   /** What training one output channel takes, as a share of what training all channels of all of them would. */
   costs: ReadonlyMap<string, number>;
 }
 
+/**
+ * A method that changes layers and folds into the int8 model: which layers, which parameters, what they change, and how a gradient
+ * reaches them. Combined methods work on one layer side by side.
+ */
 export interface LayerMethod extends Common {
   kind: "layer";
   /** The layers it would adapt when nothing else is said. */
@@ -94,6 +94,8 @@ export interface LayerMethod extends Common {
   allot?(layers: readonly Layer[], settings: Settings, allotment: Allotment): readonly (Settings | null)[];
   /** Whether `settle` and `allot` want the importance measured. */
   measures?(settings: Settings): boolean;
+  /** Of what; channels when absent. */
+  unit?(settings: Settings): "channel" | "weight";
   parameters(layer: Layer, settings: Settings): readonly LayerParameter[];
   change(context: ChangeContext): LayerChange;
   /** By parameter, asked only for those that are trained. */

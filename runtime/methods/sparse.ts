@@ -4,19 +4,22 @@ import type { GraphBuilder } from "../onnx/builder.ts";
 import type { ValueName } from "../onnx/graph.ts";
 import { int64, zeroTensor } from "../onnx/tensor.ts";
 import type { Allotment, ChangeContext, LayerMethod, Settings } from "./method.ts";
-import { decodeIndices, encodeIndices, shareSetting } from "./settings.ts";
+import { decodeIndices, encodeIndices, greatest, shareSetting } from "./settings.ts";
+import { singleWeights } from "./single-weights.ts";
 
 const settings = z.strictObject({
-  /** Of a layer's output channels; of what all would cost, once it is known which of them matter. */
+  /** Channels with their biases, of which only the gradients are computed that are wanted; or weights one by one. */
+  unit: z.enum(["channel", "weight"]).default("channel"),
+  /** Of what all channels would cost, of all weights; of each layer's, as long as nobody knows which of them matter. */
   share: shareSetting(0.25),
-  /** Which; base64 of one bit a channel. All where it was never settled. */
+  /** Which; base64 of one bit a channel or weight. All channels where it was never settled. */
   channels: z.string().default(""),
+  weights: z.string().default(""),
 });
 
-/**
- * Weights and biases of chosen output channels: those that matter most to the loss on local samples. Only their gradients are
- * computed, and only their parameters stored.
- */
+type Unit = typeof singleWeights;
+
+/** What matters most to the loss on local samples, whole output channels or single weights; only their parameters are stored. */
 export const sparse: LayerMethod = {
   kind: "layer",
   name: "sparse",
@@ -25,14 +28,24 @@ export const sparse: LayerMethod = {
   settings,
   averages: () => true,
   targets: (layers) => layers.filter(isWeighted),
-  measures: ({ channels }) => channels === "",
+  measures: ({ channels, weights }) => channels === "" && weights === "",
+  unit: ({ unit }) => unit as "channel" | "weight",
+  settle: (layer, given, choice) => unitOf(given).settle(layer, given, choice),
+  allot: (layers, given, allotment) => unitOf(given).allot(layers, given, allotment),
+  parameters: (layer, given) => unitOf(given).parameters(layer, given),
+  change: (context) => unitOf(context.settings).change(context),
+  gradients: (context, gradients) => unitOf(context.settings).gradients(context, gradients),
+};
+
+const unitOf = ({ unit }: Settings): Unit => UNITS[unit as keyof typeof UNITS];
+
+const wholeChannels: Unit = {
   settle(layer, given, { importance }) {
     if (given.channels !== "") return given;
     const count = Math.max(1, Math.round(layer.outChannels * (given.share as number)));
     // Before anything was measured all channels are alike, and the first ones are taken.
-    const worth = importance ?? new Float32Array(layer.outChannels);
-    const best = [...worth.keys()].sort((a, b) => worth[b]! - worth[a]! || a - b).slice(0, count);
-    return { ...given, channels: encodeIndices(best, layer.outChannels) };
+    const taken = greatest(importance ?? new Float32Array(layer.outChannels), count);
+    return { ...given, channels: encodeIndices(taken, layer.outChannels) };
   },
   allot(layers, given, { importance, costs }) {
     if (given.channels !== "" || !layers.every(({ name }) => importance.has(name))) return layers.map(() => given);
@@ -60,6 +73,8 @@ export const sparse: LayerMethod = {
     bias: () => bias(chosen(layer, given)),
   }),
 };
+
+const UNITS = { channel: wholeChannels, weight: singleWeights } as const;
 
 /**
  * Channels of all layers compete: what matters most for its cost comes first, until the share of all costs is used up.

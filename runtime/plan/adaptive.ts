@@ -1,7 +1,7 @@
 import type { Base } from "../derive/base.ts";
 import { isWeighted, type Layer } from "../integer/layers.ts";
 import { head } from "../methods/head.ts";
-import { encodeIndices } from "../methods/settings.ts";
+import { encodeIndices, greatest } from "../methods/settings.ts";
 import { type Budget, excesses, strain } from "./budget.ts";
 import { type ChannelCost, channelCost } from "./costs.ts";
 import { matchTargets } from "./patterns.ts";
@@ -175,7 +175,7 @@ function choicesFor(layer: Layer, worth: Float32Array, parameters: number): Choi
   const all = sumOf(worth);
   const entry = (method: string, settings: PlanSpec[number]["settings"] = {}) => ({ method, at, settings });
   const bias = layer.bias ? { entries: [entry("bias")], gain: REACH.bias * all, numbers: outChannels } : NOTHING;
-  const ranked = [...worth.keys()].sort((a, b) => worth[b]! - worth[a]! || a - b);
+  const ranked = greatest(worth, outChannels);
   const weights = parameters - (layer.bias ? 1 : 0);
   const sparse = SHARES.map((share): Choice => {
     const channels = ranked.slice(0, Math.max(1, Math.round(share * outChannels)));

@@ -1,6 +1,9 @@
 import type { Base } from "../derive/base.ts";
 import { LichenError } from "../errors.ts";
-import { decodeIndices, encodeIndices } from "../methods/settings.ts";
+import type { Layer } from "../integer/layers.ts";
+import { decodeIndices, encodeIndices, greatest } from "../methods/settings.ts";
+import { weightsOf } from "../methods/single-weights.ts";
+import { elementCount } from "../onnx/tensor.ts";
 import { type Budget, excesses, strain } from "./budget.ts";
 import { type Plan, planOf } from "./plan.ts";
 import type { PlanSpec } from "./plan-spec.ts";
@@ -104,16 +107,29 @@ function scaled({ at, settings }: PlanSpec[number], factor: number, { base, impo
   const changed = Object.entries(settings).map(([name, value]) => {
     if (SIZES.has(name) && Number.isInteger(value))
       return [name, Math.max(1, Math.floor((value as number) * factor))] as const;
-    if (name !== "channels" || value === "") return [name, value] as const;
+    if (!Object.hasOwn(CHOSEN, name) || value === "") return [name, value] as const;
+    const { count, worth } = CHOSEN[name as keyof typeof CHOSEN];
     const layer = base.layers.find((each) => each.name === at)!;
-    return [name, fewerChannels(value as string, layer.outChannels, factor, importance?.get(at))] as const;
+    return [name, fewerOf(value as string, count(layer), factor, importance?.get(worth(at)))] as const;
   });
   return Object.fromEntries(changed);
 }
 
-/** Of chosen channels those that matter most. */
-function fewerChannels(text: string, outChannels: number, factor: number, worth?: Float32Array): string {
-  const channels = decodeIndices(text, outChannels);
-  const best = channels.toSorted((a, b) => (worth?.[b] ?? 0) - (worth?.[a] ?? 0) || a - b);
-  return encodeIndices(best.slice(0, Math.max(1, Math.floor(channels.length * factor))), outChannels);
+/** Settings that are sets, and among how many they choose. */
+const CHOSEN = {
+  channels: { count: ({ outChannels }: Layer) => outChannels, worth: (layer: string) => layer },
+  weights: { count: ({ weight }: Layer) => elementCount(weight!.dims), worth: weightsOf },
+};
+
+/** Of what was chosen that which matters most. */
+function fewerOf(text: string, count: number, factor: number, worth?: Float32Array): string {
+  const chosen = decodeIndices(text, count);
+  const most = greatest(
+    Float32Array.from(chosen, (at) => worth?.[at] ?? 0),
+    Math.max(1, Math.floor(chosen.length * factor)),
+  );
+  return encodeIndices(
+    most.map((at) => chosen[at]!),
+    count,
+  );
 }

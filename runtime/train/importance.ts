@@ -1,5 +1,5 @@
 import type { LossTerm } from "../derive/epoch.ts";
-import { deriveImportance, IMPORTANCE, measurableLayers } from "../derive/importance.ts";
+import { deriveImportance, IMPORTANCE, measuredSizes } from "../derive/importance.ts";
 import { LichenError } from "../errors.ts";
 import { openSession } from "../execute/session.ts";
 import { float32, gatherRows } from "../onnx/tensor.ts";
@@ -17,13 +17,15 @@ export interface ImportanceOptions {
 }
 
 /**
- * How much each channel of the plan's layers matters to the loss on these rows, in one pass over them: F = 1/(2N) Σ_n (Σ_p a·g)².
+ * How much each channel of the plan's layers matters to the loss on these rows, in one pass over them: F = 1/(2N) Σ_n (Σ_p a·g)²;
+ * and each weight, F = 1/(2N) Σ_n (∂L_n/∂w)², where a method chooses among them.
  * The plan says which layers are looked at, and where the set was cached; nothing is trained. @throws CANCELLED, NO_GRADIENT
  */
 export async function measureImportance(plan: Plan, set: TrainingSet, options: ImportanceOptions): Promise<Importance> {
-  const { rows, batch, signal } = options;
-  const layers = measurableLayers(plan);
-  const sums = new Map(layers.map(({ name, outChannels }) => [name, new Float64Array(outChannels)]));
+  const { rows, signal } = options;
+  const sizes = measuredSizes(plan);
+  const batch = sizes.some((each) => each.of === "weight") ? 1 : options.batch;
+  const sums = new Map(sizes.map(({ name, size }) => [name, new Float64Array(size)]));
   const session = await openSession(await deriveImportance(plan, options.terms), { threads: options.threads });
   try {
     for (let begin = 0; begin < rows.length; begin += batch) {

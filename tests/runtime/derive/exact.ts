@@ -22,6 +22,7 @@ export const FOLDING = [
   "bias+scale",
   "sparse",
   "sparse+scale",
+  "sparse:unit=weight",
   "layerwise",
   "lora",
   "lora:down=trained+bias",

@@ -2,9 +2,11 @@ import { expect, it } from "vitest";
 import { prepareBase } from "../../../runtime/derive/base.ts";
 import { deriveDeploy } from "../../../runtime/derive/deploy.ts";
 import { openSession } from "../../../runtime/execute/session.ts";
+import { weightsOf } from "../../../runtime/methods/single-weights.ts";
 import { asModel, GraphBuilder } from "../../../runtime/onnx/builder.ts";
-import { gatherRows, int64, type Tensor, zeroTensor } from "../../../runtime/onnx/tensor.ts";
-import { makePlan } from "../../../runtime/plan/plan.ts";
+import type { Model } from "../../../runtime/onnx/graph.ts";
+import { float32, gatherRows, int64, type Tensor, zeroTensor } from "../../../runtime/onnx/tensor.ts";
+import { makePlan, startParameters } from "../../../runtime/plan/plan.ts";
 import { measureImportance } from "../../../runtime/train/importance.ts";
 import { softmax } from "../../../runtime/train/score.ts";
 import { noise, random } from "../toy.ts";
@@ -59,7 +61,11 @@ async function lossesWith(layer: "conv" | "head", channel: number, factor: numbe
     plan,
     Object.fromEntries(plan.parameters.map((each) => [each.name, change(each)])),
   );
-  const session = await openSession(deployed);
+  return lossesOf(deployed);
+}
+
+async function lossesOf(model: Model): Promise<number[]> {
+  const session = await openSession(model);
   const { head: logits } = await session.run({ features });
   await session.close();
   const data = logits!.data as Float32Array;
@@ -89,4 +95,26 @@ it("does not depend on how the samples are dealt into batches, and looks at none
   for (const [name, values] of all)
     for (const [at, value] of values.entries())
       expect((3 * whole.get(name)![at]! + 4 * others.get(name)![at]!) / 7).toBeCloseTo(value, 5);
+});
+
+it("of a single weight is ½ of the mean squared slope of each sample's loss along it, however samples are dealt", async () => {
+  const plan = makePlan(base, "sparse:unit=weight");
+  const rows = [...LABELS.keys()];
+  const found = await measureImportance(plan, set, { terms: TERMS, rows, batch: 4, threads: 1 });
+  const whole = makePlan(base, "full");
+  const start = startParameters(whole);
+  for (const layer of ["conv", "head"]) {
+    const name = `${layer}/weight`;
+    for (const at of [0, 7, 14]) {
+      const along = async (step: number) => {
+        const value = float32(start[name]!.dims, [...(start[name]!.data as Float32Array)].with(at, step));
+        return lossesOf(await deriveDeploy(whole, { ...start, [name]: value }));
+      };
+      // Small, so that hardly any ReLU turns on the way.
+      const step = 2e-4;
+      const [up, down] = [await along(step), await along(-step)];
+      const wanted = up.reduce((sum, loss, n) => sum + ((loss - down[n]!) / (2 * step)) ** 2, 0) / (2 * SAMPLES);
+      expect(Math.abs(found.get(weightsOf(layer))![at]! - wanted), `${name} ${at}`).toBeLessThan(5e-3 * wanted + 1e-6);
+    }
+  }
 });

@@ -25,6 +25,8 @@ const METHODS: readonly [method: string, networks: readonly NetworkName[], targe
   ["sparse:share=0.5", ["convolutions", "transformer", "multiplied"]],
   ["sparse:share=1", ["convolutions"]],
   ["sparse:share=0.4+scale", ["convolutions", "transformer", "multiplied"]],
+  ["sparse:unit=weight,share=0.4", ["convolutions", "transformer", "multiplied"]],
+  ["bias+sparse:unit=weight+scale", ["convolutions", "transformer"]],
   ["sparse+bias", ["convolutions", "transformer"]],
   ["bias+sparse", ["convolutions", "transformer"]],
   ["layerwise:layers=4", ["convolutions", "transformer", "multiplied"]],

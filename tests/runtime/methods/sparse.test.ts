@@ -1,8 +1,10 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { prepareBase } from "../../../runtime/derive/base.ts";
+import { chosenWeights, weightsOf } from "../../../runtime/methods/single-weights.ts";
 import { chosen } from "../../../runtime/methods/sparse.ts";
+import { elementCount } from "../../../runtime/onnx/tensor.ts";
 import { sharedCosts } from "../../../runtime/plan/costs.ts";
-import { makePlan } from "../../../runtime/plan/plan.ts";
+import { makePlan, planOf } from "../../../runtime/plan/plan.ts";
 import { toyModel } from "../toy.ts";
 
 const base = prepareBase(toyModel());
@@ -57,4 +59,43 @@ it("never spends more than its share, but for the one channel that there has to 
     expect(spent).toBeGreaterThan(share - Math.max(...costs.values()) - 1e-6);
   }
   expect(Object.values(channelsOf("sparse:share=0.000001", importance)).flat()).toHaveLength(1);
+});
+
+describe("single weights", () => {
+  const sizeOf = (name: string) => elementCount(base.layers.find((layer) => layer.name === name)!.weight!.dims);
+  const weightsBy = (worth: Record<string, Record<number, number>>) =>
+    new Map(
+      base.layers.map(({ name }) => [
+        weightsOf(name),
+        Float32Array.from({ length: sizeOf(name) }, (_, at) => worth[name]?.[at] ?? 0),
+      ]),
+    );
+  const all = base.layers.reduce((sum, { name }) => sum + sizeOf(name), 0);
+  const weightsIn = (method: string, importance?: ReadonlyMap<string, Float32Array>) =>
+    Object.fromEntries(
+      makePlan(base, method, importance && { importance }).targets.map(({ layer, parts }) => [
+        layer.name,
+        chosenWeights(layer, parts[0]!.settings),
+      ]),
+    );
+
+  it("are those that matter most, in whichever layer; a layer without any is left out", () => {
+    const importance = weightsBy({ stem: { 3: 5, 40: 9 }, head: { 7: 6, 8: 1 } });
+    expect(weightsIn(`sparse:unit=weight,share=${3 / all}`, importance)).toEqual({ stem: [3, 40], head: [7] });
+  });
+
+  it("are a share of each layer where nothing was measured", () => {
+    for (const [name, chosen] of Object.entries(weightsIn("sparse:unit=weight,share=0.5")))
+      expect(chosen).toHaveLength(Math.round(sizeOf(name) / 2));
+  });
+
+  it("make an adapter of as many numbers, and a bit for each that there is", () => {
+    const plan = makePlan(base, "sparse:unit=weight,share=0.1");
+    expect(plan.trainableParameters).toBe(
+      base.layers.reduce((sum, { name }) => sum + Math.max(1, Math.round(sizeOf(name) / 10)), 0),
+    );
+    for (const { at, settings } of plan.spec)
+      expect(Buffer.from(settings.weights as string, "base64")).toHaveLength(Math.ceil(sizeOf(at) / 8));
+    expect(planOf(base, plan.spec, plan.method).parameters).toEqual(plan.parameters);
+  });
 });
