@@ -6,6 +6,9 @@ import { noSettings } from "./settings.ts";
 /** Factors stay within these, above zero, so that a quantization scale stays one. */
 const [SMALLEST, LARGEST] = [1 / 16, 16];
 
+/** A factor multiplies all of a channel: it bears less than what is added to it, beside which it is usually trained. */
+const RATE = 0.3;
+
 /** One factor per output channel, in the quantization scale: the int8 weights stay bit-identical. */
 export const scale: LayerMethod = {
   kind: "layer",
@@ -16,7 +19,7 @@ export const scale: LayerMethod = {
   settings: noSettings,
   averages: () => true,
   targets: (layers) => layers.filter(isWeighted),
-  parameters: ({ outChannels }) => [{ name: "scale", dims: [outChannels], changes: "scale" }],
+  parameters: ({ outChannels }) => [{ name: "scale", dims: [outChannels], changes: "scale", rate: RATE }],
   change({ b, theta }) {
     const moved = theta("scale");
     if (!moved) return {};
