@@ -14,7 +14,8 @@ import {
   throughputFrom,
 } from "../../runtime/plan/index.ts";
 import { fixedBatch, macsPerSample } from "../../runtime/plan/operations.ts";
-import { makePlan, type Plan } from "../../runtime/plan/plan.ts";
+import { makePlan } from "../../runtime/plan/plan.ts";
+import { type PlannedTarget, plannedTargets } from "../../runtime/plan/planned-targets.ts";
 import type { Importance } from "../../runtime/plan/spec.ts";
 import { seeded } from "../../runtime/random/random.ts";
 import { importanceFor, measures } from "../../runtime/train/choose.ts";
@@ -36,13 +37,6 @@ export interface OfflinePlanOptions {
   batch?: number;
   threads?: number;
   budget: Budget;
-}
-
-export interface PlannedTarget {
-  /** A layer, or a place for a module. */
-  at: string;
-  methods: readonly string[];
-  parameters: number;
 }
 
 /** The schema of `lichen plan --json`. */
@@ -108,7 +102,7 @@ export async function runOfflinePlan(options: OfflinePlanOptions): Promise<Offli
   return {
     schema: "lichen/plan/1",
     method: plan.method,
-    targets: targetsOf(plan),
+    targets: plannedTargets(plan),
     frontier: plan.frontier,
     samples,
     rows,
@@ -123,7 +117,7 @@ export async function runOfflinePlan(options: OfflinePlanOptions): Promise<Offli
     budget: planned.budget,
     excesses: exceeded,
     refusal: refusalOf(planned),
-    nearest: nearest && { targets: targetsOf(nearest.plan), batch: nearest.batch, prediction: nearest.prediction },
+    nearest: nearest && { targets: plannedTargets(nearest.plan), batch: nearest.batch, prediction: nearest.prediction },
   };
 }
 
@@ -177,21 +171,4 @@ async function countRows(
   const pack = loaded?.rehearsal ? splitRehearsal(loaded.rehearsal).train.length : 0;
   const mixed = pack === 0 ? 0 : Math.round(training * DEFAULT_TRAINING.rehearsalMix);
   return { samples: count, rows: training + pack, shown: training + mixed };
-}
-
-function targetsOf({ targets, modules }: Plan): PlannedTarget[] {
-  const size = (parameters: readonly { dims: readonly number[] }[]) =>
-    parameters.reduce((sum, { dims }) => sum + dims.reduce((product, dim) => product * dim, 1), 0);
-  return [
-    ...modules.map(({ site, method, parameters }) => ({
-      at: site.name,
-      methods: [method.name],
-      parameters: size(parameters),
-    })),
-    ...targets.map(({ layer, parts }) => ({
-      at: layer.name,
-      methods: parts.map(({ method }) => method.name),
-      parameters: size(parts.flatMap(({ parameters }) => parameters)),
-    })),
-  ];
 }

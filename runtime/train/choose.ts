@@ -30,12 +30,19 @@ export type ChoiceRequest = Pick<
   "model" | "method" | "targets" | "budget" | "start" | "signal" | "onProgress" | "clockMs"
 >;
 
+/** What to train, within the budget. @throws as `proposePlan`, and BUDGET_EXCEEDED */
+export async function choosePlan(...request: Parameters<typeof proposePlan>): Promise<Planned> {
+  const found = await proposePlan(...request);
+  assertWithinBudget(found);
+  return found;
+}
+
 /**
- * What to train, within the budget. An adapter that serves already and was made in the same way goes on with its own plan; new classes
+ * What to train, and what would fit where that exceeds the budget. An adapter that serves already and was made in the same way goes on with its own plan; new classes
  * need a head that can take them in, whatever else is trained.
- * @throws UNKNOWN_METHOD, BAD_ARGUMENT, NOTHING_TO_TRAIN, BUDGET_EXCEEDED, CANCELLED
+ * @throws UNKNOWN_METHOD, BAD_ARGUMENT, NOTHING_TO_TRAIN, CANCELLED
  */
-export async function choosePlan(
+export async function proposePlan(
   base: Base,
   task: Task,
   training: TrainingOptions,
@@ -45,16 +52,14 @@ export async function choosePlan(
   const costs = costsOf(task, training, request);
   const before = start?.description;
   if (before?.plan && !targets && isAskedFor(before.plan, method)) {
-    return withinBudget(planned(planOf(base, before.plan, before.method), costs, budget));
+    return planned(planOf(base, before.plan, before.method), costs, budget);
   }
   const looksAt = makePlan(base, method === ADAPTIVE ? "full" : method, targets && { targets });
   const importance = measures(method) ? await importanceFor(looksAt, task, training, request) : undefined;
   const choice = { targets, importance, budget, training: await timed(looksAt, costs, training, request) };
   const found = planFor(base, method, choice);
-  if (task.newClasses === 0 || trainsHead(found.plan)) return withinBudget(found);
-  return withinBudget(
-    planned(planOf(base, [...makePlan(base, "head").spec, ...found.plan.spec], `head+${method}`), costs, budget),
-  );
+  if (task.newClasses === 0 || trainsHead(found.plan)) return found;
+  return planned(planOf(base, [...makePlan(base, "head").spec, ...found.plan.spec], `head+${method}`), costs, budget);
 }
 
 /** How the plan will be trained, as far as its cost depends on it. */
@@ -76,11 +81,6 @@ async function timed(
   const options = { ...training, terms: [{ loss: "cross-entropy", weight: 1 }] as const };
   const seconds = await measureStep(plan, options, clockMs);
   return { ...costs, throughput: throughputFrom(predict(plan, costs).operations, seconds) };
-}
-
-function withinBudget(found: Planned): Planned {
-  assertWithinBudget(found);
-  return found;
 }
 
 /** Whether a plan is of these methods, and of the settings that are asked for other than by default. */
