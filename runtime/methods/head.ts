@@ -3,6 +3,9 @@ import type { LayerMethod } from "./method.ts";
 import { noSettings } from "./settings.ts";
 import { wholeLayer, wholeLayerParameters } from "./weights.ts";
 
+/** Beside biases, whose moves every sample shares, a head at their rate would learn the few samples by heart. */
+const RATE = 0.3;
+
 /** The last linear layer, weight and bias. New classes grow it by rows, which start at the means of their samples. */
 export const head: LayerMethod = {
   ...wholeLayer,
@@ -11,5 +14,5 @@ export const head: LayerMethod = {
   source: "Qi et al. 2018, weight imprinting, arXiv:1712.07136",
   settings: noSettings,
   targets: (layers) => layers.filter(isLinear).slice(-1),
-  parameters: (layer) => wholeLayerParameters(layer),
+  parameters: (layer) => wholeLayerParameters(layer, RATE),
 };
