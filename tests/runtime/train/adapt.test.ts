@@ -9,7 +9,7 @@ import { toyPackage, toySamples } from "../toy.ts";
 
 const model = toyPackage();
 const samples = toySamples(80, 1);
-const quick = { model, samples, method: "head+bias", epochs: 15, learningRate: 0.02 } as const;
+const quick = { model, samples, method: "head+bias", epochs: 15, learningRate: 0.06 } as const;
 
 describe("adapt", () => {
   it("learns what the base does not know, and what it reports is what is served", async () => {

@@ -96,7 +96,7 @@ describe("with several labels a sample", () => {
       samples: mixed(80, 3),
       method: "head+bias",
       epochs: 30,
-      learningRate: 0.01,
+      learningRate: 0.1,
     });
     expect(decision).toMatchObject({ accepted: true, reason: "GAIN" });
     expect(report.before.accuracy).toBeNull();
@@ -111,7 +111,7 @@ describe("with several labels a sample", () => {
       samples: mixed(60, 3),
       method: "head",
       epochs: 3,
-      learningRate: 0.01,
+      learningRate: 0.03,
     });
     expect(report.after.losses!.rehearsal!.samples).toBe(24);
   });
@@ -128,7 +128,7 @@ describe("an autoencoder", () => {
       method: "full",
       loss: "reconstruction",
       epochs: 30,
-      learningRate: 0.01,
+      learningRate: 0.03,
     });
     expect(decision).toMatchObject({ accepted: true, reason: "GAIN" });
     expect(report.after.losses!.heldOut!.loss).toBeLessThan(0.7 * report.before.losses!.heldOut!.loss);
@@ -150,7 +150,7 @@ describe("what the base knew", () => {
         heldOut,
         method: "head+bias",
         epochs: 8,
-        learningRate: 0.02,
+        learningRate: 0.06,
         rehearsalMix: 0.2,
         distillation,
       });
@@ -172,7 +172,7 @@ describe("rare classes", () => {
         method: "head+bias",
         epochs: 60,
         patience: 60,
-        learningRate: 0.02,
+        learningRate: 0.06,
         balance,
       });
       const { perClass } = await evaluate({ model, adapter, samples: toySamples(120, 9) });

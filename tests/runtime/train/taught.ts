@@ -14,7 +14,7 @@ export async function taughtPackage(): Promise<ModelPackage> {
     method: "head+bias",
     epochs: 80,
     patience: 80,
-    learningRate: 0.02,
+    learningRate: 0.06,
   });
   const bytes = await merge(untrained, adapter);
   const hash = sha256(bytes);
