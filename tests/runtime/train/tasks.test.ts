@@ -101,7 +101,7 @@ describe("with several labels a sample", () => {
     expect(decision).toMatchObject({ accepted: true, reason: "GAIN" });
     expect(report.before.accuracy).toBeNull();
     expect(report.after.losses!.heldOut!.samples).toBe(16);
-    expect(report.after.losses!.heldOut!.loss).toBeLessThan(0.8 * report.before.losses!.heldOut!.loss);
+    expect(report.after.losses!.heldOut!.loss).toBeLessThan(0.9 * report.before.losses!.heldOut!.loss);
     expect(adapter.description.samplesPerClass.a).toBeGreaterThan(10);
   });
 
