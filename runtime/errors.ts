@@ -144,6 +144,11 @@ export class LichenError extends Error {
   }
 }
 
+/** Where long work asks whether anybody still wants it. @throws CANCELLED */
+export function assertWanted(signal: AbortSignal | undefined, at: string): void {
+  if (signal?.aborted) throw new LichenError("CANCELLED", { at });
+}
+
 /** The stable code of any error; what Lichen did not foresee is `INTERNAL`. */
 export function errorCode(error: unknown): ErrorCode | "INTERNAL" {
   return error instanceof LichenError ? error.code : "INTERNAL";

@@ -1,6 +1,6 @@
 import type { Adapter } from "../adapter/adapter.ts";
 import { beforeActivation } from "../derive/base.ts";
-import { LichenError } from "../errors.ts";
+import { assertWanted } from "../errors.ts";
 import { openSession } from "../execute/session.ts";
 import type { ModelPackage } from "../package/package.ts";
 import { checkedFeatures, featuresOf, type Sample } from "../train/samples.ts";
@@ -37,7 +37,7 @@ export async function answersOf(options: Omit<EvaluateOptions, "adapter">, serve
   const session = await openSession(served, { threads: options.threads ?? 1 });
   try {
     for (const sample of samples) {
-      if (signal?.aborted) throw new LichenError("CANCELLED", { at: "evaluation" });
+      assertWanted(signal, "evaluation");
       const features = checkedFeatures(await featuresOf(sample), input);
       const startedMs = clockMs();
       const { [output]: answer } = await session.run({ [input.name]: features });

@@ -1,6 +1,6 @@
 import type { Adapter, Metrics, Score } from "../adapter/adapter.ts";
 import { beforeActivation } from "../derive/base.ts";
-import { LichenError } from "../errors.ts";
+import { assertWanted, LichenError } from "../errors.ts";
 import { openSession } from "../execute/session.ts";
 import { type GateDecision, type GatePolicy, gate } from "../gate/gate.ts";
 import { asModel } from "../onnx/builder.ts";
@@ -82,12 +82,15 @@ async function measure(options: AppraiseOptions, adapter: Adapter | undefined): 
   const names = classes.length > model.card.labels.length ? classes : undefined;
   return {
     heldOut: score((await answersOf(options, served)).logits, labels, names),
-    rehearsal: await measureRehearsal(model, served, options.threads),
+    rehearsal: await measureRehearsal(served, options),
   };
 }
 
 /** The served model from the value that the pack holds, on the examples that never train. */
-async function measureRehearsal(model: ModelPackage, served: Uint8Array, threads = 1): Promise<Score | null> {
+async function measureRehearsal(
+  served: Uint8Array,
+  { model, threads = 1, signal }: AppraiseOptions,
+): Promise<Score | null> {
   const { rehearsal } = model;
   if (!rehearsal) return null;
   const { graph } = decodeModel(served, model.path);
@@ -98,6 +101,7 @@ async function measureRehearsal(model: ModelPackage, served: Uint8Array, threads
     const { heldOut } = splitRehearsal(rehearsal);
     const logits: Float32Array[] = [];
     for (const at of heldOut) {
+      assertWanted(signal, "rehearsal");
       const { [output]: row } = await session.run({ [rehearsal.value]: sliceRows(rehearsal.features, at, at + 1) });
       logits.push(...rows(row as Tensor).map(OUTPUTS[activation].logits));
     }

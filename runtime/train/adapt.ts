@@ -61,6 +61,7 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
     const dataset = await makeDataset(plan, model, task, cache, {
       training,
       augment: options.augment,
+      signal,
       onProgress: (done, total) => options.onProgress?.({ phase: "cache", done, total }),
     });
     const cached = lap();

@@ -120,6 +120,7 @@ export async function importanceFor(
   try {
     const dataset = await makeDataset(plan, bare, some, cache, {
       training: { ...training, views: 0 },
+      signal,
       onProgress: report,
     });
     const { batch, threads } = training;

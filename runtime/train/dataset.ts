@@ -1,6 +1,6 @@
 import { rowKey, viewRandom } from "../cache/index.ts";
 import { EPOCH, type LossTerm } from "../derive/epoch.ts";
-import { LichenError } from "../errors.ts";
+import { assertWanted, LichenError } from "../errors.ts";
 import type { Tensors } from "../execute/session.ts";
 import { bytesOf, concatRows, float32, sliceRows, tensor } from "../onnx/tensor.ts";
 import { fingerprint, type ModelPackage, type Rehearsal, sha256 } from "../package/package.ts";
@@ -29,6 +29,7 @@ export interface Dataset {
 export interface DatasetOptions {
   training: TrainingOptions;
   augment?: AugmentPolicy | undefined;
+  signal?: AbortSignal | undefined;
   onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -47,7 +48,10 @@ export async function makeDataset(
   // One after the other, since each may be read from a file.
   const sources = async (indices: readonly number[], count: number) => {
     const found: RowSource[] = [];
-    for (const at of indices) found.push(await sampleSource(task.samples[at]!, count, training.seed, options.augment));
+    for (const at of indices) {
+      assertWanted(options.signal, "samples");
+      found.push(await sampleSource(task.samples[at]!, count, training.seed, options.augment));
+    }
     return found;
   };
   const [trainSources, heldOutSources] = [await sources(task.train, views), await sources(task.heldOut, 0)];

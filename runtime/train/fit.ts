@@ -1,5 +1,5 @@
 import type { Metrics } from "../adapter/adapter.ts";
-import { LichenError } from "../errors.ts";
+import { assertWanted, LichenError } from "../errors.ts";
 import type { Tensors } from "../execute/session.ts";
 import type { SeededRandom } from "../random/random.ts";
 import { type BatchOptions, epochChunks, stepsPerEpoch } from "./batches.ts";
@@ -128,7 +128,7 @@ async function runEpoch(trainer: Trainer, options: FitOptions, { epoch, training
   let state = training;
   let sum = 0;
   for (const chunk of epochChunks(batches, random, memory)) {
-    if (options.signal?.aborted) throw new LichenError("CANCELLED", { at: `epoch ${epoch + 1}` });
+    assertWanted(options.signal, `epoch ${epoch + 1}`);
     const rates = learningRates(schedule, { peak: learningRate, first: state.steps, steps: chunk.steps, total });
     const result = await trainer.epoch(state, chunk, rates);
     state = result.state;

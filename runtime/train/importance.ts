@@ -1,6 +1,6 @@
 import type { LossTerm } from "../derive/epoch.ts";
 import { deriveImportance, IMPORTANCE, measuredSizes } from "../derive/importance.ts";
-import { LichenError } from "../errors.ts";
+import { assertWanted } from "../errors.ts";
 import { openSession } from "../execute/session.ts";
 import { float32, gatherRows } from "../onnx/tensor.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -29,7 +29,7 @@ export async function measureImportance(plan: Plan, set: TrainingSet, options: I
   const session = await openSession(await deriveImportance(plan, options.terms), { threads: options.threads });
   try {
     for (let begin = 0; begin < rows.length; begin += batch) {
-      if (signal?.aborted) throw new LichenError("CANCELLED", { at: "importance" });
+      assertWanted(signal, "importance");
       const chosen = rows.slice(begin, begin + batch);
       const side = Object.entries(set.side).map(([name, value]) => [name, gatherRows(value, chosen)] as const);
       const results = await session.run({

@@ -1,6 +1,6 @@
 import { headOf } from "../derive/grow.ts";
-import type { Tensors } from "../execute/session.ts";
-import { openSession } from "../execute/session.ts";
+import { assertWanted } from "../errors.ts";
+import { openSession, type Tensors } from "../execute/session.ts";
 import { isWeighted, type Layer } from "../integer/layers.ts";
 import { constantOf, quantizedOperand } from "../integer/quantized.ts";
 import { asModel } from "../onnx/builder.ts";
@@ -15,6 +15,7 @@ import type { Task } from "./task.ts";
 /**
  * Start parameters with the rows of new classes imprinted: each points from the mean of all samples' embeddings to the mean of its
  * own, as long as the old classes' rows are on average, and answers to its own mean as the old classes do to their best.
+ * @throws CANCELLED
  * @see Qi et al. 2018, arXiv:1712.07136
  */
 export async function imprinted(
@@ -22,14 +23,14 @@ export async function imprinted(
   task: Task,
   start: Tensors,
   old: number,
-  threads: number,
+  options: EmbedOptions,
 ): Promise<Tensors> {
   const layers = headOf(plan.base);
   const head = layers.find(isWeighted)!;
   const biased = layers.find((layer) => layer.bias)!;
   const weightName = parameterName(head, "weight");
   const weight = start[weightName]!;
-  const embeddings = await embed(plan, head, task, threads);
+  const embeddings = await embed(plan, head, task, options);
 
   const everywhere = meanOf(embeddings.map(({ embedding }) => embedding));
   const usual = averageNorm(realWeight(plan, head), head, old);
@@ -54,14 +55,20 @@ export async function imprinted(
   };
 }
 
+interface EmbedOptions {
+  threads: number;
+  signal?: AbortSignal | undefined;
+}
+
 /** What the last layer reads of each training sample, and what the base answers. */
-async function embed(plan: Plan, head: Layer, task: Task, threads: number) {
+async function embed(plan: Plan, head: Layer, task: Task, { threads, signal }: EmbedOptions) {
   const { graph, types, input, logits } = plan.base;
   const value = head.node.inputs[0]!;
   const session = await openSession(asModel(cut(graph, types, [input.name], [value, logits.name])), { threads });
   try {
     const found = [];
     for (const at of task.train) {
+      assertWanted(signal, "imprinting");
       const label = task.labels[at]![0];
       if (label === undefined) continue;
       const results = await session.run({ [input.name]: await featuresOf(task.samples[at]!) });

@@ -1,4 +1,4 @@
-import { LichenError } from "../errors.ts";
+import { assertWanted } from "../errors.ts";
 import type { Tensors } from "../execute/session.ts";
 import { float32, sliceRows, type Tensor } from "../onnx/tensor.ts";
 import type { Random } from "../random/random.ts";
@@ -124,7 +124,7 @@ async function run(
   let state = trainer.start(start);
   const losses: number[] = [];
   while (losses.length < passes) {
-    if (signal?.aborted) throw new LichenError("CANCELLED", { at: `learning-rate probe at ${rate}` });
+    assertWanted(signal, `learning-rate probe at ${rate}`);
     const result = await trainer.epoch(state, chunk, rates);
     losses.push(result.loss);
     if (!Number.isFinite(result.loss)) break;

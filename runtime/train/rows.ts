@@ -1,6 +1,6 @@
 import { cacheName, createMemoryRows, packRow, type RowStore, rowLayout, unpackRows } from "../cache/index.ts";
 import { derivePrefix } from "../derive/prefix.ts";
-import { errorCode, LichenError } from "../errors.ts";
+import { assertWanted, errorCode, LichenError } from "../errors.ts";
 import { openSession } from "../execute/session.ts";
 import type { Dim, ValueName } from "../onnx/graph.ts";
 import { concatRows, gatherRows, type Tensor } from "../onnx/tensor.ts";
@@ -78,7 +78,7 @@ export async function openRowCache(
     };
     try {
       for (const [done, { keys, load }] of sources.entries()) {
-        if (signal?.aborted) throw new LichenError("CANCELLED", { at: "cache" });
+        assertWanted(signal, "cache");
         const missing = [...keys.keys()].filter((at) => store.find(keys[at]!) === undefined);
         const loaded = missing.length > 0 ? await load(missing) : [];
         const features = loaded.map((each) => checkedFeatures(each, taken));

@@ -33,7 +33,7 @@ export interface Run extends AdaptOptions {
 /** Trains from where the incumbent or the base is, and keeps the best that was seen. @throws CANCELLED, DIVERGED */
 export async function train(run: Run) {
   const { plan, task, dataset, training, model } = run;
-  const evaluator = await openEvaluator(await deriveEvaluation(plan), plan, training.threads);
+  const evaluator = await openEvaluator(await deriveEvaluation(plan), plan, { ...training, signal: run.signal });
   try {
     const measure = await measureWith(evaluator, model, task, dataset);
     const side = { ...dataset.train.side, ...(await teacher(run, evaluator)) };
@@ -135,10 +135,10 @@ async function takenUp(checkpoint: CheckpointStore, identity: RunIdentity): Prom
 }
 
 /** Where training starts: at the adapter that serves now, or at the base; new classes at the means of their samples. */
-async function startOf({ plan, task, start: incumbent, training, model }: Run): Promise<Tensors> {
+async function startOf({ plan, task, start: incumbent, training, model, signal }: Run): Promise<Tensors> {
   const from = incumbent ? parametersUnder(incumbent, plan) : startParameters(plan);
   const known = incumbent?.description.classes.length ?? model.card.labels.length;
-  return known < task.classes.length ? imprinted(plan, task, from, known, training.threads) : from;
+  return known < task.classes.length ? imprinted(plan, task, from, known, { ...training, signal }) : from;
 }
 
 /** What serves now has no answer for classes that come only with this adapter. */

@@ -1,5 +1,5 @@
 import { carriedValues, EPOCH } from "../derive/epoch.ts";
-import { LichenError } from "../errors.ts";
+import { assertWanted, LichenError } from "../errors.ts";
 import type { MemoryMeter } from "../execute/memory-meter.ts";
 import { meterSession } from "../execute/metered.ts";
 import { openSession, type Tensors } from "../execute/session.ts";
@@ -95,7 +95,7 @@ export async function openTrainer(
 
 /** The derived evaluation graph over a cache. */
 export interface Evaluator {
-  /** Logits of cached samples, each [classes]. */
+  /** Logits of cached samples, each [classes]. @throws CANCELLED */
   logits(rows: CachedRows, parameters: Tensors): Promise<Float32Array[]>;
   close(): Promise<void>;
 }
@@ -103,13 +103,18 @@ export interface Evaluator {
 /** No larger than a usual training batch, so that scoring needs no more memory than a step. */
 const EVALUATION_BATCH = 16;
 
-export async function openEvaluator(model: Model, plan: Plan, threads: number): Promise<Evaluator> {
+export async function openEvaluator(
+  model: Model,
+  plan: Plan,
+  { threads, signal }: { threads: number; signal?: AbortSignal | undefined },
+): Promise<Evaluator> {
   const session = await openSession(model, { threads });
   return {
     async logits(rows, parameters) {
       const theta = Object.fromEntries(plan.parameters.map(({ name }) => [name, parameters[name]!]));
       const found: Float32Array[] = [];
       for (let begin = 0; begin < rows.count; begin += EVALUATION_BATCH) {
+        assertWanted(signal, "scoring");
         const length = Math.min(EVALUATION_BATCH, rows.count - begin);
         const batch = await rows.load(Array.from({ length }, (_, at) => begin + at));
         const { [plan.base.logits.name]: logits } = await session.run({ ...batch, ...theta });

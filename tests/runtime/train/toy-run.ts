@@ -27,7 +27,7 @@ export async function openToyRun(options: { method?: string; optimizer?: Optimiz
     threads: 1,
     set: dataset.train,
   });
-  const evaluator = await openEvaluator(await deriveEvaluation(plan), plan, 1);
+  const evaluator = await openEvaluator(await deriveEvaluation(plan), plan, { threads: 1 });
   const fit: Pick<FitOptions, "batches" | "start" | "chance" | "score" | "onEpoch" | "signal"> = {
     batches: { ...dataset.batches, mix: 0.5, batch: 8 },
     start: startParameters(plan),
