@@ -36,7 +36,7 @@ export function parameterGradients(
 }
 
 /** Types of all values, those of adapted operands being the base's. */
-export function adaptedTypes({ base }: Plan, adapted: readonly AdaptedLayer[]): (name: ValueName) => ValueType {
+function adaptedTypes({ base }: Plan, adapted: readonly AdaptedLayer[]): (name: ValueName) => ValueType {
   const baseOf = new Map(
     adapted.flatMap(({ target, layer }) =>
       layer.node.inputs.map((name, at) => [name, target.layer.node.inputs[at]!] as const),

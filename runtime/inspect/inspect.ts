@@ -10,7 +10,7 @@ import { fixedBatch, macsOf, qualifiedName } from "../plan/operations.ts";
 import { makePlan } from "../plan/plan.ts";
 import type { ValueTypes } from "../shapes/infer.ts";
 import { inferKnownTypes } from "./known-types.ts";
-import { type Outline, type OutlinedNode, type OutlinedValue, outline } from "./outline.ts";
+import { type Outline, type OutlinedNode, outline } from "./outline.ts";
 import { type OwnedParameter, parametersOf } from "./parameters.ts";
 
 /** A node that holds parameters or multiplies. */
@@ -30,15 +30,7 @@ export type InspectedMethod =
   | { method: string; trains: true; layers: number; trainableParameters: number }
   | { method: string; trains: false; code: string; reason: string };
 
-export interface Inspection {
-  irVersion: number;
-  producer: string | null;
-  opsets: Readonly<Record<string, number>>;
-  /** What whoever made the file wrote into it. */
-  metadata: Readonly<Record<string, string>>;
-  inputs: readonly OutlinedValue[];
-  outputs: readonly OutlinedValue[];
-  operators: Readonly<Record<string, number>>;
+export interface Inspection extends Omit<Outline, "nodes" | "constants"> {
   /** Trained numbers: weights, biases, norms; a tied weight counts once. */
   parameters: number;
   /** Of all constants, scales and shapes included. */
@@ -65,17 +57,11 @@ export function inspectModel(bytes: Uint8Array, at: string): Inspection {
   const decoded = attempt(() => decodeModel(bytes, at));
   const normal = decoded.value && attempt(() => normalizeModel(decoded.value!));
   const layers = layersOf(file, decoded.value, typesOf(decoded.value, normal?.value));
-  const constants = [...file.constants.values()];
+  const { nodes: _, constants: __, ...said } = file;
   return {
-    irVersion: file.irVersion,
-    producer: file.producer,
-    opsets: file.opsets,
-    metadata: file.metadata,
-    inputs: file.inputs,
-    outputs: file.outputs,
-    operators: file.operators,
+    ...said,
     parameters: countParameters(file),
-    weightBytes: constants.reduce((sum, { bytes }) => sum + bytes, 0),
+    weightBytes: [...file.constants.values()].reduce((sum, { bytes }) => sum + bytes, 0),
     multiplyAccumulates: layers.reduce<number | null>(
       (sum, { multiplyAccumulates }) =>
         sum === null || multiplyAccumulates === null ? null : sum + multiplyAccumulates,

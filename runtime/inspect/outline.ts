@@ -31,6 +31,7 @@ export interface Outline {
   producer: string | null;
   /** Operator sets by domain; `ai.onnx` included. */
   opsets: Readonly<Record<string, number>>;
+  /** What whoever made the file wrote into it. */
   metadata: Readonly<Record<string, string>>;
   inputs: readonly OutlinedValue[];
   outputs: readonly OutlinedValue[];

@@ -48,7 +48,7 @@ const image = z
 
 export const preprocessingSchema = z.discriminatedUnion("kind", [logMel, image]);
 
-export const cardSchema = z.strictObject({
+const cardSchema = z.strictObject({
   format: z.literal(1),
   id: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/, "lower-case letters, digits, '.', '_' and '-'"),
   version: z.string().min(1),

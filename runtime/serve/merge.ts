@@ -33,7 +33,7 @@ export async function merge(model: ModelPackage, adapter: Adapter): Promise<Uint
 }
 
 /** The plan that an adapter was trained by; one without it was trained by its method's own choice. */
-export function planOfAdapter(base: Base, { description: { plan, method } }: Adapter): Plan {
+function planOfAdapter(base: Base, { description: { plan, method } }: Adapter): Plan {
   return plan ? planOf(base, plan, method) : makePlan(base, method);
 }
 

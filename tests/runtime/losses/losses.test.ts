@@ -63,13 +63,15 @@ const batchOf = (loss: LossName): Feeds & { logits: Tensor } => ({
   teacher: stored("batch/teacher"),
 });
 
+/** What a loss may read, under its own name. */
+const FEEDS = { logits: "logits", shares: "shares", labels: "labels", targets: "targets", teacher: "teacher" } as const;
+
 const evenShares = float32([SAMPLES], new Array(SAMPLES).fill(1 / SAMPLES));
 
 /** A graph with a loss in it, as a function. */
 async function open(build: (b: GraphBuilder, inputs: LossInputs) => Loss, classes: number) {
   const b = new GraphBuilder();
-  const feeds = ["logits", "shares", "labels", "targets", "teacher"] as const;
-  for (const name of feeds) {
+  for (const name of Object.values(FEEDS)) {
     const rank = name === "shares" || name === "labels" ? 1 : classes === CLASSES || name === "teacher" ? 2 : 4;
     b.input(
       name,
@@ -77,14 +79,7 @@ async function open(build: (b: GraphBuilder, inputs: LossInputs) => Loss, classe
       Array.from({ length: rank }, (_, at) => `${name}_${at}`),
     );
   }
-  const inputs = {
-    logits: "logits",
-    classes,
-    shares: "shares",
-    labels: "labels",
-    targets: "targets",
-    teacher: "teacher",
-  };
+  const inputs = { ...FEEDS, classes };
   const loss = build(b, { ...inputs, teacherClasses: OLD });
   const keys = ["loss", "gradient", "correct"] as const;
   for (const key of keys) {
@@ -255,14 +250,7 @@ it.each(Object.keys(LOSSES) as LossName[])("%s can be an output of a Loop, as ep
   b.input("iteration", "int64", []);
   const go = b.input("go_on", "bool", []);
   const classes = name === "reconstruction" ? 12 : CLASSES;
-  const inputs = {
-    logits: "logits",
-    classes,
-    shares: "shares",
-    labels: "labels",
-    targets: "targets",
-    teacher: "teacher",
-  };
+  const inputs = { ...FEEDS, classes };
   const loss = LOSSES[name].build(b, { ...inputs, teacherClasses: OLD });
   b.output(b.add("Identity", [go]));
   b.output(loss.loss);
