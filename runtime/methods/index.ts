@@ -12,6 +12,9 @@ import { sparse } from "./sparse.ts";
 
 export const METHODS: readonly Method[] = [head, bias, scale, sparse, layerwise, lora, adapter, prompt, full];
 
+/** What chooses among the methods, and so is none of them. */
+export const ADAPTIVE = "adaptive";
+
 /** A method as it was asked for. */
 export interface Asked {
   method: Method;
@@ -38,11 +41,18 @@ export function parseMethods(text: string): Asked[] {
   throw new LichenError("NOTHING_TO_TRAIN", { at: `method ${twice.method.name}`, found: "it is named twice" });
 }
 
-/** @throws UNKNOWN_METHOD */
+/** @throws UNKNOWN_METHOD; BAD_ARGUMENT for `adaptive`, which does not get here where it may stand */
 export function findMethod(name: string): Method {
   const method = BY_NAME.get(name.trim().toLowerCase());
-  if (!method) throw new LichenError("UNKNOWN_METHOD", { found: name, wanted: [...BY_NAME.keys()].join(", ") });
-  return method;
+  if (method) return method;
+  if (name.trim() === ADAPTIVE) {
+    throw new LichenError("BAD_ARGUMENT", {
+      at: `method ${ADAPTIVE}`,
+      found: "it among others, or where no samples are",
+      wanted: "it alone, since it chooses methods itself, by the samples",
+    });
+  }
+  throw new LichenError("UNKNOWN_METHOD", { found: `«${name}»`, wanted: [...BY_NAME.keys(), ADAPTIVE].join(", ") });
 }
 
 /** @throws BAD_ARGUMENT naming the setting */
@@ -50,9 +60,11 @@ export function withSettings(method: Method, given: Readonly<Record<string, unkn
   const parsed = method.settings.safeParse(given);
   if (parsed.success) return { method, settings: parsed.data };
   const issue = parsed.error.issues[0]!;
-  throw new LichenError("BAD_ARGUMENT", {
-    at: `method ${method.name}: ${issue.path.join(".") || "settings"}`,
-    found: JSON.stringify(given),
-    wanted: issue.message,
-  });
+  const known = Object.keys(method.settings.safeParse({}).data ?? {}).join(", ");
+  const [at, wanted] =
+    issue.code === "unrecognized_keys"
+      ? ["settings", known === "" ? "none: it has no settings" : `some of ${known}`]
+      : [issue.path.join("."), issue.message];
+  const found = Object.entries(given).map((pair) => pair.join("="));
+  throw new LichenError("BAD_ARGUMENT", { at: `method ${method.name}: ${at}`, found: found.join(","), wanted });
 }

@@ -64,10 +64,16 @@ export function overBudget(
 }
 
 const AMOUNTS: Readonly<Record<Excess["what"], (value: number) => string>> = {
-  memory: (value) => `${(value / 1024).toFixed(1)} KiB`,
-  adapter: (value) => `${(value / 1024).toFixed(1)} KiB`,
+  memory: binary,
+  adapter: binary,
   seconds: (value) => `${value.toPrecision(3)} s`,
   work: (value) => `${value.toPrecision(2)} inferences a step`,
 };
 
 const amount = (what: Excess["what"], value: number): string => AMOUNTS[what](value);
+
+/** In the units that bounds are given in; below a kibibyte, where a unit was forgotten, to the byte. */
+function binary(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+}

@@ -1,4 +1,5 @@
 import type { Base } from "../derive/base.ts";
+import { ADAPTIVE } from "../methods/index.ts";
 import { adaptivePlan, budgetFor, type Explanation } from "./adaptive.ts";
 import { type Budget, type Excess, excesses, overBudget } from "./budget.ts";
 import { type Costed, findNearest } from "./nearest.ts";
@@ -6,14 +7,12 @@ import { makePlan, type Plan } from "./plan.ts";
 import { type Prediction, predict, type TrainingCosts } from "./predict.ts";
 import type { Importance } from "./spec.ts";
 
+export { ADAPTIVE } from "../methods/index.ts";
 export type { Explanation, LayerChoice } from "./adaptive.ts";
 export { DEFAULT_BUDGET } from "./adaptive.ts";
 export { type Budget, type Excess, excesses } from "./budget.ts";
 export { type Costed, nearestPlan } from "./nearest.ts";
 export { type Prediction, predict, type Throughput, type TrainingCosts, throughputFrom } from "./predict.ts";
-
-/** The method that decides itself. It measures importance, and so needs samples. */
-export const ADAPTIVE = "adaptive";
 
 export interface PlanRequest {
   /** Patterns of layer names. @see matchTargets */

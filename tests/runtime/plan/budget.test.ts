@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { prepareBase } from "../../../runtime/derive/base.ts";
-import { type Budget, excesses } from "../../../runtime/plan/budget.ts";
+import { type Budget, excesses, overBudget } from "../../../runtime/plan/budget.ts";
 import { nearestPlan } from "../../../runtime/plan/nearest.ts";
 import { makePlan } from "../../../runtime/plan/plan.ts";
 import { predict } from "../../../runtime/plan/predict.ts";
@@ -65,4 +65,12 @@ it("the earliest layers are given up first, and settings stay", () => {
 it("there may be none", () => {
   const plan = makePlan(base, "head");
   expect(nearestPlan({ base, plan }, costs, { adapterBytes: 10 })).toBeNull();
+});
+
+it("a refusal says bytes in the units that budgets are given in, and to the byte where a unit was forgotten", () => {
+  const prediction = predict(makePlan(base, "bias"), costs);
+  const least = { ...prediction, trainingStateBytes: 5 * 2 ** 19, adapterBytes: 1536 };
+  const budget: Budget = { memoryBytes: 32, adapterBytes: 64 };
+  const { message } = overBudget(excesses(least, budget), null, least, budget);
+  expect(message).toContain("found 2.5 MiB, 1.5 KiB; wanted at most 32 B, at most 64 B)");
 });
