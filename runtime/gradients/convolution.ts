@@ -124,12 +124,21 @@ function weightGradient(context: GradientContext): ValueName {
   const { b, node, dy } = context;
   const g = geometry(context);
   const x = node.inputs[0]!;
+  if (isPointwise(g)) return pointwiseWeightGradient(b, x, dy, g);
   if (g.groups === 1) return denseWeightGradient(b, x, dy, g);
   if (g.groups === g.inChannels) return depthwiseWeightGradient(b, x, dy, g);
   const xs = b.addMany("Split", [x], g.groups, { axis: 1, num_outputs: g.groups });
   const dys = b.addMany("Split", [dy], g.groups, { axis: 1, num_outputs: g.groups });
   const parts = xs.map((part, group) => denseWeightGradient(b, part, dys[group]!, g));
   return b.add("Concat", parts, { axis: 0 });
+}
+
+/** One matrix product that sums over all places of the batch; dY has its channels last already where the input's gradient has. dW: [O, I, 1 …] */
+function pointwiseWeightGradient(b: GraphBuilder, x: ValueName, dy: ValueName, g: Geometry): ValueName {
+  const rows = (value: ValueName, channels: number) =>
+    reshapeTo(b, b.add("Transpose", [value], { perm: channelsLast(g.kernel.length + 2) }), ["rows", channels]);
+  const product = b.add("Gemm", [rows(dy, g.outChannels), rows(x, g.inChannels)], { transA: 1 });
+  return reshapeTo(b, product, [g.outChannels, g.inChannels, ...g.kernel]);
 }
 
 /** dW correlates X with dY: batch and channels change places, stride and dilation too. dW: [O, I/g, …k] */
