@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { benchAdaptation } from "./adaptation.ts";
 import { benchPeers } from "./peers.ts";
 import { benchPlanner } from "./planner.ts";
+import { benchRound } from "./round.ts";
 import { benchServing } from "./serving.ts";
 import { benchStep } from "./step.ts";
 
@@ -14,6 +15,7 @@ const BENCHES: Readonly<Record<string, (threads: number) => Promise<string>>> = 
   adaptation: benchAdaptation,
   peers: benchPeers,
   planner: benchPlanner,
+  round: benchRound,
   serving: benchServing,
   step: benchStep,
 };

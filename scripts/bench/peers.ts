@@ -1,15 +1,11 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { prepareBase } from "../../runtime/derive/base.ts";
 import { makePlan } from "../../runtime/plan/plan.ts";
 import { NETWORKS, type Network } from "./networks/index.ts";
+import { findTorch, type PeerResult, runPeer } from "./pytorch.ts";
 import { markdownTable, median } from "./tables.ts";
 import { BATCH, openInference, openTrainingSteps } from "./training-step.ts";
 import { takeTurns } from "./turns.ts";
 
-const run = promisify(execFile);
-
-const SCRIPT = "scripts/peers/pytorch.py";
 /** Each turn starts PyTorch anew, which takes longer than the steps themselves. */
 const TURNS = 3;
 const STEPS_A_TURN = 3;
@@ -24,35 +20,25 @@ const PAIRS = [
   { name: "bias-only, last four blocks, both with a cached prefix", lichen: "last", peer: "bias-last-cached" },
 ] as const;
 
-/** Steps of Lichen and of PyTorch, turn by turn: LICHEN_PYTHON or python3 with torch runs scripts/peers/pytorch.py. */
+/** Steps of Lichen and of PyTorch, turn by turn. */
 export async function benchPeers(threads: number): Promise<string> {
-  const python = process.env.LICHEN_PYTHON ?? "python3";
-  const torch = await run(python, ["-c", "import torch; print(torch.__version__)"]).catch(() => null);
-  if (!torch) return `(skipped: ${python} has no torch; ${SCRIPT} says which packages, LICHEN_PYTHON which Python)`;
+  const torch = await findTorch();
+  if ("skipped" in torch) return torch.skipped;
   const rows: string[][] = [];
-  for (const make of Object.values(NETWORKS)) rows.push(...(await compare(await make(), python, threads)));
+  for (const make of Object.values(NETWORKS)) rows.push(...(await compare(await make(), threads)));
   const table = markdownTable(["network", "step", "Lichen", "PyTorch", "times faster", "PyTorch's memory"], rows);
-  return `PyTorch ${torch.stdout.trim()}, batches of ${BATCH}, medians; memory is what the process grew by.\n\n${table}`;
+  return `PyTorch ${torch.version}, batches of ${BATCH}, medians; memory is what the process grew by.\n\n${table}`;
 }
 
-interface PeerResult {
-  milliseconds: number;
-  peakBytes: number;
-  importedBytes: number;
-}
-
-async function compare(network: Network, python: string, threads: number): Promise<string[][]> {
+async function compare(network: Network, threads: number): Promise<string[][]> {
   const base = prepareBase(network.int8);
   const last = makePlan(base, "bias", { targets: network.lastBlocks });
   const peers = new Map<string, PeerResult[]>();
   const lichen = new Map<string, number[]>();
   for (let turn = 0; turn < TURNS; turn++) {
     for (const variant of new Set(PAIRS.map(({ peer }) => peer))) {
-      const { stdout } = await run(python, [
-        ...[SCRIPT, "--network", network.name, "--variant", variant],
-        ...["--threads", `${threads}`, "--batch", `${BATCH}`, "--steps", `${STEPS_A_TURN}`],
-      ]);
-      peers.set(variant, [...(peers.get(variant) ?? []), JSON.parse(stdout)]);
+      const peer = await runPeer({ network: network.name, variant, threads, batch: BATCH, steps: STEPS_A_TURN });
+      peers.set(variant, [...(peers.get(variant) ?? []), peer]);
     }
     const times = await takeTurns(
       [

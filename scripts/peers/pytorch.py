@@ -83,10 +83,26 @@ VARIANTS = {
     "bias": (biases, False, False),
     "bias-last": (biases, True, False),
     "bias-last-cached": (biases, True, True),
+    # What --layers says, behind a prefix that is run in each step.
+    "layers": (None, False, False),
 }
 
 
-def measure(network, variant, batch, steps):
+# Of one layer: a part of its parameters, where it is not all of them.
+PARTS = {"bias": biases, "whole": every}
+
+
+def layers_chooser(text):
+    """From "3:bias,12:whole": a place among the layers with weights, and what of that layer is trained."""
+    chosen = [part.split(":") for part in text.split(",")]
+
+    def choose(model):
+        weighted = [module for module in model.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]
+        return [parameter for at, part in chosen for parameter in PARTS[part](list(weighted[int(at)].named_parameters()))]
+    return choose
+
+
+def measure(network, variant, batch, steps, choose):
     torch.manual_seed(1)
     imported = peak_bytes()
     model, shape, split, classes = NETWORKS[network]()
@@ -95,7 +111,7 @@ def measure(network, variant, batch, steps):
     inputs, labels = torch.randn(batch, *shape), torch.arange(batch) % classes
     for parameter in model.parameters():
         parameter.requires_grad_(False)
-    trained = chosen(list(rest.named_parameters())) if chosen else []
+    trained = choose(model) if choose else chosen(list(rest.named_parameters())) if chosen else []
     for parameter in trained:
         parameter.requires_grad_(True)
     optimizer = torch.optim.Adam(trained, lr=1e-3) if trained else None
@@ -130,17 +146,20 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--network", choices=NETWORKS, required=True)
     arguments.add_argument("--variant", choices=VARIANTS)
+    arguments.add_argument("--layers", type=layers_chooser, metavar="PLACE:PART,…", help="for the variant layers")
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--batch", type=int, default=8)
     arguments.add_argument("--steps", type=int, default=5)
     given = arguments.parse_args()
     if given.variant is None:
-        for variant in VARIANTS:
+        for variant in [name for name in VARIANTS if name != "layers"]:
             subprocess.run([sys.executable, __file__, *sys.argv[1:], "--variant", variant], check=True)
         return
     torch.set_num_threads(given.threads)
     torch.set_num_interop_threads(1)
-    print(json.dumps({**vars(given), "torch": torch.__version__, **measure(given.network, given.variant, given.batch, given.steps)}))
+    choose = vars(given).pop("layers")
+    measured = measure(given.network, given.variant, given.batch, given.steps, choose)
+    print(json.dumps({**vars(given), "torch": torch.__version__, **measured}))
 
 
 if __name__ == "__main__":
