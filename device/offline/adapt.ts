@@ -1,4 +1,3 @@
-import path from "node:path";
 import {
   type AdaptReport,
   adapt,
@@ -21,6 +20,7 @@ import { createMemoryMeter } from "../memory-meter.ts";
 import { readAdapter } from "./adapter-file.ts";
 import { createdAt } from "./created-at.ts";
 import { readDataset } from "./dataset.ts";
+import { makePlaceFor } from "./place.ts";
 import { resumable } from "./resumable.ts";
 
 export interface OfflineAdaptOptions extends Partial<TrainingOptions> {
@@ -88,8 +88,7 @@ export async function runOfflineAdapt(
   const heldOut = val === undefined ? undefined : await read(val);
   const openRows = cache === undefined ? undefined : await rowsIn(cache, cacheBytes);
 
-  // Before the work, not after it, one learns that the result has no place.
-  await makeFolder(nodeDisk, path.dirname(out));
+  await makePlaceFor(out);
   return resumable({ out, fresh, note: watch.note }, async (checkpoint, onProgress) => {
     const { adapter, decision, report } = await adapt({
       ...training,

@@ -3,6 +3,7 @@ import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
 import { readAdapter } from "./adapter-file.ts";
 import { createdAt } from "./created-at.ts";
+import { makePlaceFor } from "./place.ts";
 
 /** The schema of `lichen average --json`. */
 export interface OfflineAverageResult {
@@ -19,6 +20,7 @@ export interface OfflineAverageResult {
 export async function runOfflineAverage(files: readonly string[], out: string): Promise<OfflineAverageResult> {
   const adapters = await Promise.all(files.map(readAdapter));
   const averaged = averageAdapters(adapters, { createdAt: createdAt() });
+  await makePlaceFor(out);
   await writeDurably(nodeDisk, out, averaged.bytes);
   return {
     schema: "lichen/average/1",

@@ -2,6 +2,7 @@ import { loadModel, merge } from "../../runtime/index.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
 import { readAdapter } from "./adapter-file.ts";
+import { makePlaceFor } from "./place.ts";
 
 export interface OfflineMergeResult {
   schema: "lichen/merge/1";
@@ -19,6 +20,7 @@ export async function runOfflineMerge(options: {
 }): Promise<OfflineMergeResult> {
   const model = await loadModel(options.model);
   const adapter = await readAdapter(options.adapter);
+  await makePlaceFor(options.out);
   const bytes = await merge(model, adapter);
   await writeDurably(nodeDisk, options.out, bytes);
   return {
