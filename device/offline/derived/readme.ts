@@ -20,7 +20,9 @@ export function readmeOf(facts: ReadmeFacts): string {
   return `# The training graphs of ${model}
 
 Made by \`lichen derive\`: method \`${method}\`, ${trainableParameters} trainable parameters, of the model with sha256 \`${sha256}\`.
-Standard ai.onnx operators only: any ONNX runtime runs them, Netron opens them. \`graphs.json\` says the same as this page, for programs.
+Standard ai.onnx operators only, of opset 21; Netron opens them. \`graphs.json\` says the same as this page, for programs.
+Of ONNX Runtime take 1.29 or newer: up to 1.28 its QLinearConv can answer wrongly where the bias is computed, as it is here while biases learn,
+and says nothing; up to 1.20 it has no kernel to compare bytes. \`deploy.onnx\` holds constants, and 1.20 runs it.
 
 | file | purpose |
 | --- | --- |
