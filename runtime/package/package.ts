@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { decodeSafetensors } from "../adapter/safetensors.ts";
-import { LichenError } from "../errors.ts";
+import { type ErrorCode, LichenError } from "../errors.ts";
 import { decodeModel } from "../onnx/decode.ts";
 import type { Model, ValueName } from "../onnx/graph.ts";
 import type { Tensor } from "../onnx/tensor.ts";
@@ -51,7 +51,7 @@ export async function loadModel(location: string): Promise<ModelPackage> {
 
 async function loadFolder(folder: string): Promise<ModelPackage> {
   const cardPath = path.join(folder, "card.json");
-  const card = parseCard(new TextDecoder().decode(await readPart(cardPath)), cardPath);
+  const card = parseCard(new TextDecoder().decode(await readPart(cardPath, "BAD_CARD")), cardPath);
   const modelPath = path.join(folder, "model.onnx");
   const bytes = await readPart(modelPath);
   const hash = sha256(bytes);
@@ -85,7 +85,7 @@ async function loadFile(file: string): Promise<ModelPackage> {
 
 async function loadRehearsal(folder: string, card: Card): Promise<Rehearsal> {
   const at = path.join(folder, "rehearsal.safetensors");
-  const bytes = await readPart(at);
+  const bytes = await readPart(at, "REHEARSAL_CORRUPT");
   const hash = sha256(bytes);
   const corrupt = (found: string, wanted: string) => new LichenError("REHEARSAL_CORRUPT", { at, found, wanted });
   if (hash !== card.rehearsal?.sha256) throw corrupt(`sha256 ${hash}`, `${card.rehearsal?.sha256}`);
@@ -101,7 +101,8 @@ async function loadRehearsal(folder: string, card: Card): Promise<Rehearsal> {
   return { value: metadata.value, features, labels };
 }
 
-const readPart = (file: string): Promise<Uint8Array> =>
+/** @param missing the code of the part, so that a package without it is not told that there is no model */
+const readPart = (file: string, missing: ErrorCode = "MODEL_NOT_FOUND"): Promise<Uint8Array> =>
   readFile(file).catch((cause: unknown) => {
-    throw new LichenError("MODEL_NOT_FOUND", { at: file, cause });
+    throw new LichenError(missing, { at: file, found: "no readable file", cause });
   });
