@@ -4,7 +4,8 @@ import { isDequantize, linksOf } from "./links.ts";
 
 /**
  * A quantized product of two matrices with a real bias behind it is a Gemm, whose bias the integer kernel adds. ONNX Runtime makes
- * a Gemm of it as well, but a float one: it does so before it looks for quantized operands, and a bias that is real is none.
+ * a Gemm of it as well, but a float one: it does so before it looks for quantized operands, and a bias that is real is none. A weight
+ * that is real it quantizes in such a Gemm, not in a product.
  */
 export function joinBiases(graph: Graph): Graph {
   const links = linksOf(graph);
@@ -12,8 +13,8 @@ export function joinBiases(graph: Graph): Graph {
   const sums = new Map<Node, { sum: Node; bias: ValueName }>();
   for (const node of graph.nodes) {
     const [x, w] = node.inputs.map((name) => links.producer(name));
-    if (node.opType !== "MatMul" || node.domain !== "" || !isDequantize(x) || !isDequantize(w)) continue;
-    if (!isStored(w.inputs[0]!, 2)) continue;
+    if (node.opType !== "MatMul" || node.domain !== "" || !isDequantize(x)) continue;
+    if (!isStored(isDequantize(w) ? w.inputs[0]! : node.inputs[1]!, 2)) continue;
     const product = node.outputs[0]!;
     const [sum, ...others] = links.users(product);
     if (sum?.opType !== "Add" || sum.domain !== "" || others.length > 0 || links.isResult(product)) continue;

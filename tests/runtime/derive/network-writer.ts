@@ -69,7 +69,9 @@ export function writerOf({
       return { name: real, dims, scale: scale!, zeroPoint };
     },
     weight(dims, axis, reach) {
-      if (!quantized) return { weight: b.constant("weight", noise(dims, next, reach)), scales: null };
+      // Quantizers leave a layer out now and then.
+      const bare = !quantized || next() < 0.1;
+      if (bare) return { weight: b.constant("weight", noise(dims, next, reach)), scales: null };
       const scales = Array.from({ length: dims[axis]! }, () => Math.fround(((0.5 + next()) * reach) / 64));
       const codes = Int8Array.from({ length: elementCount(dims) }, () => Math.round((next() * 2 - 1) * 63));
       return { weight: dequantized(b.constant("weight", tensor("int8", dims, codes)), "int8", scales, axis), scales };

@@ -169,6 +169,14 @@ const VARIANTS: Readonly<
     fused: { QGemm: 1 },
     weights: "uint8",
   },
+  "a float weight of a product with a bias behind it": {
+    model: model(["N", 6], (b, x) =>
+      b.add("Add", [b.add("MatMul", [x, b.constant("weight", noise([6, 4], next, 0.5))]), bias(b)]),
+    ),
+    within: ONE_CODE,
+    fused: { QGemm: 1 },
+    weights: "uint8",
+  },
   "a float bias": {
     model: model(image, (b, x) => b.add("Conv", [x, weight(b, int8(weightShape), scales, null, 0), bias(b)])),
     within: ONE_CODE,
