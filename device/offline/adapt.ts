@@ -88,7 +88,7 @@ export async function runOfflineAdapt(
   const heldOut = val === undefined ? undefined : await read(val);
   const openRows = cache === undefined ? undefined : await rowsIn(cache, cacheBytes);
 
-  await makePlaceFor(out);
+  await makePlaceFor(out, modelPath);
   return resumable({ out, fresh, note: watch.note }, async (checkpoint, onProgress) => {
     const { adapter, decision, report } = await adapt({
       ...training,

@@ -20,7 +20,7 @@ export async function runOfflineMerge(options: {
 }): Promise<OfflineMergeResult> {
   const model = await loadModel(options.model);
   const adapter = await readAdapter(options.adapter);
-  await makePlaceFor(options.out);
+  await makePlaceFor(options.out, options.model);
   const bytes = await merge(model, adapter);
   await writeDurably(nodeDisk, options.out, bytes);
   return {

@@ -40,3 +40,14 @@ it("adapt and merge alike make the folders that their results lie in", async () 
   const { bytes } = await runOfflineMerge({ model, adapter, out });
   expect((await stat(out)).size).toBe(bytes);
 });
+
+it("the base is never written, whatever its path looks like", async () => {
+  const made = await folder();
+  for (const part of ["model.onnx", "card.json", "rehearsal.safetensors"])
+    await expect(makePlaceFor(path.join(made, "x/..", part), made)).rejects.toThrow(/^BAD_ARGUMENT: .*the base model/);
+  await expect(makePlaceFor(path.join(made, "m.onnx"), path.join(made, "m.onnx"))).rejects.toThrow(/the base model/);
+  await expect(makePlaceFor(path.join(made, "adapted.onnx"), made)).resolves.toBeUndefined();
+  const out = path.join(model, "model.onnx");
+  const watch = { progress: () => undefined, note: () => undefined };
+  await expect(runOfflineAdapt({ model, data, out }, watch)).rejects.toThrow(/^BAD_ARGUMENT: .*the base model/);
+});
