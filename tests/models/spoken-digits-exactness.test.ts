@@ -1,14 +1,11 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { adapt, createPreprocessor, evaluate, type Sample, loadModel } from "../../runtime/index.ts";
+import { adapt, createPreprocessor, evaluate, loadModel, type Sample } from "../../runtime/index.ts";
 
 const RECORDINGS = "scripts/demo/recordings/board-a";
 
-async function recordings(
-  part: string,
-  preprocessor: ReturnType<typeof createPreprocessor>,
-): Promise<Sample[]> {
+async function recordings(part: string, preprocessor: ReturnType<typeof createPreprocessor>): Promise<Sample[]> {
   const files = (await readdir(join(RECORDINGS, part), { recursive: true }))
     .filter((file) => file.endsWith(".wav"))
     .sort();
