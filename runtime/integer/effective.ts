@@ -56,7 +56,7 @@ function effectiveWeight(b: GraphBuilder, graph: Graph, layer: Layer, change: La
  */
 function requantize(b: GraphBuilder, graph: Graph, layer: Layer, base: Quantized, weight: ValueName): Quantized {
   const stored = constantOf(graph, base.quantized);
-  const { low, high } = quantizedRange(stored);
+  const { low, high } = rangeOf(stored);
   const byChannel = (value: ValueName) => perChannel(b, value, layer);
   const round = (scale: ValueName) => b.add("Round", [b.add("Div", [weight, byChannel(scale)])]);
   const clipped = (steps: ValueName) =>
@@ -85,6 +85,15 @@ function reachOf(b: GraphBuilder, { weight, weightAxis }: Layer, value: ValueNam
 interface Bounds {
   low: number;
   high: number;
+}
+
+/** Weights are many, and `adaptive` derives a step for each plan that it weighs. */
+const knownRanges = new WeakMap<Tensor, Bounds>();
+
+function rangeOf(stored: Tensor): Bounds {
+  const known = knownRanges.get(stored) ?? quantizedRange(stored);
+  knownRanges.set(stored, known);
+  return known;
 }
 
 /** A base of reduced range (7 bits) stays in it: some kernels would saturate beyond. One that uses −128 keeps it. */
