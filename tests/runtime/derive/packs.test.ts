@@ -9,12 +9,13 @@ const VALUES = [
   { name: "weight", dims: [3, 2, 1] },
   { name: "temperature", dims: [] },
   { name: "large", dims: [70, 60] },
+  { name: "pointwise", dims: [70, 60, 1, 1] },
   { name: "slow", dims: [4], rate: 0.1 },
 ];
 
 it("small tensors of one key share a pack, large ones and other keys do not", () => {
   const found = packs(VALUES, ({ rate = 1 }) => rate).map((pack) => pack.map(({ name }) => name));
-  expect(found).toEqual([["bias", "weight", "temperature"], ["slow"], ["large"]]);
+  expect(found).toEqual([["bias", "weight", "temperature"], ["slow"], ["large"], ["pointwise"]]);
 });
 
 it("what was joined comes apart the same", async () => {
@@ -37,4 +38,9 @@ it("what was joined comes apart the same", async () => {
     expect(results[`minus_${name}`]!.dims).toEqual(dims);
     expect(results[`minus_${name}`]!.data).toEqual(inputs[name]!.data.map((value) => -Number(value)));
   }
+});
+
+it("weights of a pointwise convolution are carried flat, so that scalars meet them as a vector", () => {
+  const dims = packs(VALUES).map(packDims);
+  expect(dims).toEqual([[16], [70, 60], [4200]]);
 });
