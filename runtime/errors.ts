@@ -51,7 +51,7 @@ export const ERRORS = {
   DAEMON_STARTING: ["the daemon is starting or stopping", "ask again in a moment"],
   DIVERGED: ["training diverged, again after lowering the learning rate", "check the labels, or set a lower --lr"],
   EMPTY_AUDIO: ["the recording holds no samples", "check the microphone and the recording command"],
-  MODEL_CORRUPT: ["the model file is not a readable ONNX model", "fetch or export the model again"],
+  MODEL_CORRUPT: ["the model is damaged, or no ONNX model", "fetch or export the model again"],
   MODEL_NOT_FOUND: [
     "there is no model there",
     "name a package folder (with model.onnx and card.json) or an .onnx file",

@@ -12,7 +12,7 @@ export interface OfflineMergeResult {
   adapter: string;
 }
 
-/** Folds an adapter into its base: a plain int8 ONNX file that any ONNX runtime serves at the base's speed. */
+/** Folds an adapter into its base: a plain int8 ONNX file that ONNX Runtime serves, from 1.20 on, at the base's speed. */
 export async function runOfflineMerge(options: {
   model: string;
   adapter: string;

@@ -3,6 +3,7 @@ import { findLayers, type Layer } from "../integer/layers.ts";
 import { prepareGraph } from "../integer/prepare.ts";
 import { normalizeModel } from "../normalize/index.ts";
 import type { Graph, Model, Node, ValueInfo, ValueName } from "../onnx/graph.ts";
+import { assertNumbers } from "../onnx/numbers.ts";
 import { settleShapes } from "../passes/settle-shapes.ts";
 import { inferTypes, type ValueTypes } from "../shapes/infer.ts";
 
@@ -54,15 +55,6 @@ export function prepareBase(model: Model): Base {
   }
   const classes = sample.reduce<number>((product, dim) => product * (dim as number), 1);
   return { graph, types, layers: findLayers(graph, types), input, output, logits: info(logits), activation, classes };
-}
-
-/** Infinities are let alone: masks and bounds are made of them. @throws MODEL_CORRUPT */
-function assertNumbers({ initializers }: Graph): void {
-  for (const [name, { type, data }] of initializers) {
-    if (type === "float32" && (data as Float32Array).includes(Number.NaN)) {
-      throw new LichenError("MODEL_CORRUPT", { at: `constant ${name}`, found: "a value that is no number (NaN)" });
-    }
-  }
 }
 
 function only(graph: Graph, what: "input" | "output"): ValueName {

@@ -66,7 +66,8 @@ const newClasses: Judge = (trial) => {
 const labelled: Judge = ({ before: { heldOut: was }, after: { heldOut: is }, policy }) => {
   if (!was || !is || is.samples < policy.minHeldOut) return null;
   const gained = is.accuracy > was.accuracy || (is.accuracy === was.accuracy && is.loss < was.loss);
-  return decide(gained ? "GAIN" : "NO_GAIN", `held out: ${change(was, is)}`);
+  const facts = was.accuracy === is.accuracy ? `${change(was, is)}, ${lossChange(was, is)}` : change(was, is);
+  return decide(gained ? "GAIN" : "NO_GAIN", `held out: ${facts}`);
 };
 
 /** Where there is no right or wrong, such as with several labels or a reconstruction, a gain is a lower loss. */

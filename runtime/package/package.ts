@@ -5,6 +5,7 @@ import { decodeSafetensors } from "../adapter/safetensors.ts";
 import { type ErrorCode, LichenError } from "../errors.ts";
 import { decodeModel } from "../onnx/decode.ts";
 import type { Model, ValueName } from "../onnx/graph.ts";
+import { assertNumbers } from "../onnx/numbers.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { type Card, parseCard } from "./card.ts";
 
@@ -58,6 +59,7 @@ async function loadFolder(folder: string): Promise<ModelPackage> {
   if (hash !== card.sha256)
     throw new LichenError("MODEL_CORRUPT", { at: modelPath, found: `sha256 ${hash}`, wanted: card.sha256 });
   const model = decodeModel(bytes, modelPath);
+  assertNumbers(model.graph, modelPath);
   return {
     path: folder,
     card,
@@ -71,6 +73,7 @@ async function loadFolder(folder: string): Promise<ModelPackage> {
 async function loadFile(file: string): Promise<ModelPackage> {
   const bytes = await readPart(file);
   const model = decodeModel(bytes, file);
+  assertNumbers(model.graph, file);
   const text = model.metadata[CARD_KEY];
   if (text === undefined) {
     throw new LichenError("BAD_CARD", {
