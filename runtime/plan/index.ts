@@ -43,13 +43,14 @@ export interface Planned {
  */
 export function planFor(base: Base, method: string, request: PlanRequest): Planned {
   const { targets, importance, training } = request;
+  const budget = method === ADAPTIVE ? budgetFor(request.budget, importance) : request.budget;
   const adaptive =
-    method === ADAPTIVE ? adaptivePlan(base, { ...request, importance: importance ?? alike(base) }) : null;
+    method === ADAPTIVE ? adaptivePlan(base, { ...request, budget, importance: importance ?? alike(base) }) : null;
   const plan =
     adaptive?.plan ?? makePlan(base, method, { ...(targets && { targets }), ...(importance && { importance }) });
-  if (!adaptive) return planned(plan, training, request.budget, importance);
+  if (!adaptive) return planned(plan, training, budget, importance);
   const { prediction, explanation } = adaptive;
-  return { ...planned(plan, training, budgetFor(request.budget), importance, prediction), explanation };
+  return { ...planned(plan, training, budget, importance, prediction), explanation };
 }
 
 /** What a plan costs, and what near it would fit where it does not keep the budget. */

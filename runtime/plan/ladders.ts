@@ -107,4 +107,4 @@ function convex(choices: readonly Rung[]): Rung[] {
   }));
 }
 
-const sumOf = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0);
+export const sumOf = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0);

@@ -87,8 +87,10 @@ describe("adaptive", () => {
     expect(Math.max(...depths.map(({ gain }) => gain))).toBeGreaterThan(0);
     expect(next.length).toBeGreaterThan(0);
     const free = await runOfflinePlan({ model: packaged, method: "adaptive", data, budget: {} });
-    expect(free.prediction.inferences).toBeLessThanOrEqual(DEFAULT_BUDGET.inferences);
-    expect(free.budget).toEqual(DEFAULT_BUDGET);
+    // These recordings are far from what the base knows: it may take all that a small board can spare.
+    expect(free.prediction.trainableParameters).toBeGreaterThan(found.prediction.trainableParameters);
+    const { inferences: _, ...spare } = DEFAULT_BUDGET;
+    expect(free.budget).toEqual(spare);
   });
 
   it("takes all channels to be alike where there are no samples, and says so", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { prepareBase } from "../../../runtime/derive/base.ts";
-import { ADAPTIVE, assertWithinBudget, planFor } from "../../../runtime/plan/index.ts";
+import { ADAPTIVE, assertWithinBudget, type Budget, DEFAULT_BUDGET, planFor } from "../../../runtime/plan/index.ts";
 import { planOf } from "../../../runtime/plan/plan.ts";
 import type { Importance } from "../../../runtime/plan/spec.ts";
 import { seeded } from "../../../runtime/random/random.ts";
@@ -60,6 +60,18 @@ describe("adaptive", () => {
     expect(again.parameters.map(({ name, dims }) => [name, dims])).toEqual(
       first.plan.parameters.map(({ name, dims }) => [name, dims]),
     );
+  });
+
+  it("keeps a step small for a base that is nearly right, and spares nothing for one that is lost", () => {
+    const scaled = (factor: number): Importance =>
+      new Map([...importanceOf("stem")].map(([name, values]) => [name, values.map((value) => value * factor)]));
+    const budgets = [1e-5, 1].map(
+      (factor) => planFor(base, ADAPTIVE, { importance: scaled(factor), training }).budget,
+    ) as [Budget, Budget];
+    expect(budgets[0]).toEqual(DEFAULT_BUDGET);
+    const { inferences: _, ...spare } = DEFAULT_BUDGET;
+    expect(budgets[1]).toEqual(spare);
+    expect(planFor(base, ADAPTIVE, { training }).budget).toEqual(DEFAULT_BUDGET);
   });
 
   it("may be kept to some layers", () => {
