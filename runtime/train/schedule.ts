@@ -12,6 +12,9 @@ export type ScheduleName = keyof typeof SCHEDULES;
 /** The part of a run in which the learning rate grows from nothing, so that optimizers learn the gradients' size first. */
 const WARM_UP = 0.05;
 
+/** However long a run may be, for most end early: more steps than this learn nothing of gradients' size. */
+const LONGEST_WARM_UP = 100;
+
 /**
  * Learning rates of the steps from `first` on, of `total`: a short linear warm-up, then the schedule.
  * @returns float32 [steps]
@@ -20,7 +23,7 @@ export function learningRates(
   schedule: ScheduleName,
   { peak, first, steps, total }: { peak: number; first: number; steps: number; total: number },
 ): Tensor {
-  const warmUp = Math.max(1, Math.round(total * WARM_UP));
+  const warmUp = Math.max(1, Math.min(LONGEST_WARM_UP, Math.round(total * WARM_UP)));
   return float32(
     [steps],
     Array.from({ length: steps }, (_, at) => {
