@@ -13,6 +13,8 @@ const METHODS = [
   ...["head", "bias", "head+bias", "scale", "bias+scale", "sparse", "layerwise", "lora", "adapter", "prompt"],
   ...["adaptive", "full"],
 ];
+/** The same samples as if nobody had labelled them. */
+const WITHOUT_LABELS = "bias+scale, no labels";
 /** What the others are measured by. */
 const REFERENCE = "full";
 
@@ -35,14 +37,16 @@ export async function benchAdaptation(threads: number): Promise<string> {
   for (const { name, samples, test } of [...voices, await boxedMicrophone(preprocessor)]) {
     const before = await evaluate({ model, samples: test });
     const results = new Map<string, Result>();
-    for (const method of METHODS) {
+    for (const entry of [...METHODS, WITHOUT_LABELS]) {
+      const [method] = entry.split(",") as [string];
+      const learnt = entry === WITHOUT_LABELS ? samples.map((sample) => ({ ...sample, label: null })) : samples;
       const runs: Run[] = [];
       for (const seed of SEEDS) {
-        const run = await adapt({ model, samples, method, seed, threads, clockMs: () => performance.now() });
+        const run = await adapt({ model, samples: learnt, method, seed, threads, clockMs: () => performance.now() });
         const after = await evaluate({ model, adapter: run.adapter, samples: test });
         runs.push({ ...run.report, percent: after.accuracy * 100 });
       }
-      results.set(method, resultOf(runs));
+      results.set(entry, resultOf(runs));
     }
     const reference = results.get(REFERENCE)!.mean;
     for (const [method, { shown, mean, worst, rest }] of results) {
