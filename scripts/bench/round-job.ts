@@ -7,6 +7,7 @@ import { prepareBase } from "../../runtime/derive/base.ts";
 import { adapt, type ModelPackage, type Sample, sha256 } from "../../runtime/index.ts";
 import { isWeighted } from "../../runtime/integer/layers.ts";
 import { encodeModel } from "../../runtime/onnx/encode.ts";
+import { DEFAULT_BUDGET } from "../../runtime/plan/index.ts";
 import { seeded } from "../../runtime/random/random.ts";
 import { NETWORKS, type Network, smoothPicture } from "./networks/index.ts";
 
@@ -31,6 +32,8 @@ async function runRound({ network, samples, epochs, threads }: RoundJob): Promis
     model,
     samples: arbitrarySamples(model, samples),
     method: "adaptive",
+    // On arbitrary samples every base is lost: it is to choose as where it is nearly right.
+    budget: DEFAULT_BUDGET,
     epochs,
     // Nothing can be learnt from arbitrary samples: it is not to stop for that.
     patience: epochs,

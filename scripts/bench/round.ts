@@ -29,7 +29,8 @@ export async function benchRound(): Promise<string> {
   }
   const header = ["network", "threads", "Lichen", "PyTorch, everything", "times", "PyTorch, the same layers", "times"];
   return [
-    `${SAMPLES} samples, ${EPOCHS} epochs, batches of ${batch}, \`adaptive\` as it comes: its choice, its learning rate, cache and training.`,
+    `${SAMPLES} samples, ${EPOCHS} epochs, batches of ${batch}, \`adaptive\` as it comes to a base that is nearly right: its choice, its`,
+    "learning rate, cache and training. The samples are arbitrary; times do not depend on them.",
     `PyTorch ${torch.version}: the median of ${MEASURED_STEPS} steps after two, times ${STEPS} steps. The same layers: their weights where Lichen`,
     "trains weights of some channels, their biases where it trains less; the frozen layers before them run in each step.",
     "Memory: what Lichen holds for training at most, and what PyTorch's process has grown by when it trains everything.",
