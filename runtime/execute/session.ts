@@ -19,6 +19,14 @@ export interface Session {
   close(): Promise<void>;
 }
 
+/**
+ * Optimizers of ONNX Runtime that change what a graph computes. Padding with zeros is not the padding of a MaxPool, which is −∞, but
+ * Pad_Fusion takes it for that. A derived graph also means its constants as they stand: real weights that were folded for the kernels
+ * would be quantized anew.
+ */
+const unwanted = (model: Model | Uint8Array): string[] =>
+  model instanceof Uint8Array ? ["Pad_Fusion"] : ["Pad_Fusion", "WeightBiasQuantization"];
+
 /** @throws MODEL_CORRUPT when ONNX Runtime refuses the graph. */
 export async function openSession(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {
   const bytes = model instanceof Uint8Array ? model : encodeModel(model);
@@ -41,10 +49,7 @@ export async function openSession(model: Model | Uint8Array, options: SessionOpt
       // Constants apart from the arena: those that are packed into another form are given back, not kept as holes in it.
       extra: {
         session: { intra_op: { allow_spinning: "0" }, use_device_allocator_for_initializers: "1" },
-        // A derived graph means its constants as they stand: real weights that were folded for the kernels would be quantized anew.
-        ...(model instanceof Uint8Array
-          ? {}
-          : { optimization: { disable_specified_optimizers: "WeightBiasQuantization" } }),
+        optimization: { disable_specified_optimizers: unwanted(model).join(";") },
       },
     });
   } catch (cause) {
