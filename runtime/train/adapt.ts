@@ -1,19 +1,13 @@
-import { type Adapter, assertAdapterFits, type Metrics, makeAdapter } from "../adapter/adapter.ts";
-import { prepareBase } from "../derive/base.ts";
-import { growHead } from "../derive/grow.ts";
-import { LichenError } from "../errors.ts";
+import { type Adapter, type Metrics, makeAdapter } from "../adapter/adapter.ts";
 import { type GateDecision, gate } from "../gate/gate.ts";
-import type { ModelPackage } from "../package/package.ts";
 import type { Explanation } from "../plan/index.ts";
-import { seeded } from "../random/random.ts";
 import { choosePlan } from "./choose.ts";
 import { makeDataset } from "./dataset.ts";
 import { describeAdapter } from "./describe.ts";
-import { trainingOptions } from "./options.ts";
+import { makeJob } from "./job.ts";
 import type { AdaptOptions } from "./request.ts";
 import { openRowCache } from "./rows.ts";
 import { train } from "./run.ts";
-import { makeTask } from "./task.ts";
 
 export interface AdaptReport {
   method: string;
@@ -43,16 +37,9 @@ export interface AdaptResult {
  * @throws UNKNOWN_CLASS, TOO_FEW_SAMPLES, ONE_CLASS, SAMPLES_ALIKE, BAD_SAMPLE, BAD_CARD, UNKNOWN_METHOD, NOTHING_TO_TRAIN, NO_GRADIENT, ADAPTER_WRONG_BASE, DIVERGED, CANCELLED
  */
 export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
-  const training = trainingOptions(options);
-  const { model, signal, start: incumbent } = options;
-  if (incumbent) assertAdapterFits(incumbent, model);
+  const { model, signal } = options;
   const lap = stopwatch(options.clockMs);
-  const random = seeded(training.seed);
-
-  const known = incumbent?.description.classes;
-  const task = makeTask(model, { ...options, known }, training.holdOut, random);
-  const base = growHead(prepareBase(model.model), task.newClasses);
-  if (task.loss !== "reconstruction") assertLabelsFit(model, base.classes - task.newClasses);
+  const { training, random, task, base } = makeJob(options);
   const { plan, explanation } = await choosePlan(base, task, training, options);
   const derive = lap();
 
@@ -94,16 +81,6 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
   } finally {
     await cache.close();
   }
-}
-
-/** @throws BAD_CARD */
-function assertLabelsFit({ card, path }: ModelPackage, outputs: number): void {
-  if (card.labels.length === outputs) return;
-  throw new LichenError("BAD_CARD", {
-    at: path,
-    found: `${card.labels.length} labels`,
-    wanted: `${outputs}, one an output`,
-  });
 }
 
 const withAccuracy = (metrics: Metrics) => ({ accuracy: metrics.heldOut?.accuracy ?? null, ...metrics });

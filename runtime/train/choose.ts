@@ -38,8 +38,8 @@ export async function choosePlan(...request: Parameters<typeof proposePlan>): Pr
 }
 
 /**
- * What to train, and what would fit where that exceeds the budget. An adapter that serves already and was made in the same way goes on with its own plan; new classes
- * need a head that can take them in, whatever else is trained.
+ * What to train, and what would fit where that exceeds the budget. An adapter that serves already and was made in the same way goes on
+ * with its own plan; new classes need a head that can take them in, whatever else is trained.
  * @throws UNKNOWN_METHOD, BAD_ARGUMENT, NOTHING_TO_TRAIN, CANCELLED
  */
 export async function proposePlan(
@@ -49,15 +49,14 @@ export async function proposePlan(
   request: ChoiceRequest,
 ): Promise<Planned> {
   const { method, targets, budget, start } = request;
-  const costs = costsOf(task, training, request);
   const before = start?.description;
-  if (before?.plan && !targets && isAskedFor(before.plan, method)) {
-    return planned(planOf(base, before.plan, before.method), costs, budget);
-  }
-  const looksAt = makePlan(base, method === ADAPTIVE ? "full" : method, targets && { targets });
+  const again =
+    before?.plan && !targets && isAskedFor(before.plan, method) ? planOf(base, before.plan, before.method) : null;
+  const looksAt = again ?? makePlan(base, method === ADAPTIVE ? "full" : method, targets && { targets });
+  const costs = await timed(looksAt, costsOf(task, training, request), training, request);
+  if (again) return planned(again, costs, budget);
   const importance = measures(method) ? await importanceFor(looksAt, task, training, request) : undefined;
-  const choice = { targets, importance, budget, training: await timed(looksAt, costs, training, request) };
-  const found = planFor(base, method, choice);
+  const found = planFor(base, method, { targets, importance, budget, training: costs });
   if (task.newClasses === 0 || trainsHead(found.plan)) return found;
   return planned(planOf(base, [...makePlan(base, "head").spec, ...found.plan.spec], `head+${method}`), costs, budget);
 }

@@ -1,12 +1,8 @@
-import { prepareBase } from "../derive/base.ts";
-import { growHead } from "../derive/grow.ts";
 import type { Budget, Excess, Explanation, Prediction } from "../plan/index.ts";
 import { type PlannedTarget, plannedTargets } from "../plan/planned-targets.ts";
-import { seeded } from "../random/random.ts";
 import { proposePlan } from "./choose.ts";
-import { trainingOptions } from "./options.ts";
+import { makeJob } from "./job.ts";
 import type { AdaptOptions } from "./request.ts";
-import { makeTask } from "./task.ts";
 
 /** What `adapt` would train, and what that takes. */
 export interface PlanReport {
@@ -31,11 +27,7 @@ export interface PlanReport {
  * @throws UNKNOWN_CLASS, TOO_FEW_SAMPLES, ONE_CLASS, BAD_SAMPLE, UNKNOWN_METHOD, BAD_ARGUMENT, NOTHING_TO_TRAIN, NO_GRADIENT, CANCELLED
  */
 export async function plan(options: AdaptOptions): Promise<PlanReport> {
-  const training = trainingOptions(options);
-  const { model, start } = options;
-  const known = start?.description.classes;
-  const task = makeTask(model, { ...options, known }, training.holdOut, seeded(training.seed));
-  const base = growHead(prepareBase(model.model), task.newClasses);
+  const { training, task, base } = makeJob(options);
   const found = await proposePlan(base, task, training, options);
   const { prediction, explanation, budget, exceeded, nearest } = found;
   return {

@@ -81,16 +81,17 @@ function classesFor({ card }: ModelPackage, named: readonly (readonly string[])[
   });
 }
 
+/** How many labels a sample may have. */
+const LABELS: Readonly<Record<TaskLoss, { wanted: string; most: number }>> = {
+  "cross-entropy": { wanted: "one class a sample, or none", most: 1 },
+  bce: { wanted: "classes", most: Number.POSITIVE_INFINITY },
+  entropy: { wanted: "none", most: 0 },
+  reconstruction: { wanted: "none", most: 0 },
+};
+
 function checkLabels(loss: TaskLoss, samples: readonly Sample[], labels: readonly (readonly number[])[]): void {
-  const wanted = {
-    "cross-entropy": "one class a sample, or none",
-    bce: "classes",
-    entropy: "none",
-    reconstruction: "",
-  }[loss];
-  const fits = (count: number) =>
-    loss === "cross-entropy" ? count <= 1 : loss === "entropy" ? count === 0 : loss === "bce" || count === 0;
-  const odd = labels.findIndex((each) => !fits(each.length));
+  const { wanted, most } = LABELS[loss];
+  const odd = labels.findIndex((each) => each.length > most);
   if (odd < 0) return;
   throw new LichenError("BAD_ARGUMENT", {
     at: `labels of sample ${odd} with ${loss}`,

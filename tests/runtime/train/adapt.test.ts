@@ -196,5 +196,7 @@ describe("adaptive, and budgets", () => {
     await expect(over).rejects.toThrow(/BUDGET_EXCEEDED.*seconds/);
     const { report } = await adapt({ ...quick, epochs: 1, budget: { seconds: 1e-6 } });
     expect(report.epochs).toBe(1);
+    const { adapter: start } = await adapt({ ...quick, epochs: 1 });
+    await expect(adapt({ ...quick, start, budget: { seconds: 1e-6 }, clockMs })).rejects.toThrow(/BUDGET_EXCEEDED/);
   });
 });

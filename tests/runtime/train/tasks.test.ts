@@ -95,13 +95,13 @@ describe("with several labels a sample", () => {
       model: bare(taught),
       samples: mixed(80, 3),
       method: "head+bias",
-      epochs: 30,
+      epochs: 90,
       learningRate: 0.1,
     });
     expect(decision).toMatchObject({ accepted: true, reason: "GAIN" });
     expect(report.before.accuracy).toBeNull();
     expect(report.after.losses!.heldOut!.samples).toBe(16);
-    expect(report.after.losses!.heldOut!.loss).toBeLessThan(0.9 * report.before.losses!.heldOut!.loss);
+    expect(report.after.losses!.heldOut!.loss).toBeLessThan(0.8 * report.before.losses!.heldOut!.loss);
     expect(adapter.description.samplesPerClass.a).toBeGreaterThan(10);
   });
 
