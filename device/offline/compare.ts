@@ -40,14 +40,18 @@ export interface Spread {
   values: readonly number[];
 }
 
-export interface ComparedMethod {
-  method: string;
-  accuracy: Spread;
+/** What training with a method gave and took; of one seed a number each, of several their spread. */
+interface Figures<Each> {
+  accuracy: Each;
   trainableParameters: number;
   adapterBytes: number;
-  epochs: Spread;
-  seconds: { cache: Spread; train: Spread; total: Spread };
+  epochs: Each;
+  seconds: { cache: Each; train: Each; total: Each };
   trainingStateBytes: { predicted: number; measured: number };
+}
+
+export interface ComparedMethod extends Figures<Spread> {
+  method: string;
   /** Seeds whose adapter the gate accepted. */
   accepted: number;
 }
@@ -153,14 +157,8 @@ interface Measured {
 }
 
 /** One method with one seed. */
-export interface Run {
+export interface Run extends Figures<number> {
   base: Measured;
-  accuracy: number;
-  trainableParameters: number;
-  adapterBytes: number;
-  epochs: number;
-  seconds: { cache: number; train: number; total: number };
-  trainingStateBytes: { predicted: number; measured: number };
   accepted: boolean;
 }
 
