@@ -17,7 +17,10 @@ import {
 } from "../../../../runtime/signal/index.ts";
 import { LOG_MEL, sound } from "../sound.ts";
 
-const OFF = Object.fromEntries(Object.keys(AUGMENT_POLICY).map((part) => [part, null])) as unknown as AugmentPolicy;
+const OFF: AugmentPolicy = {
+  ...{ shift: null, gain: null, noise: null, spectrumMask: null },
+  ...{ crop: null, flip: null, colour: null, cutout: null },
+};
 const PARTS = {
   sound: ["shift", "gain", "noise", "spectrumMask"],
   picture: ["crop", "flip", "colour", "cutout"],
