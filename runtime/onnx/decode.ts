@@ -6,6 +6,7 @@ import {
   AttributeProto_AttributeType as AttributeType,
   TensorProto_DataType as DataType,
   type GraphProto,
+  type ModelProto,
   ModelProtoSchema,
   type NodeProto,
   type TensorProto,
@@ -20,10 +21,12 @@ import { topological } from "./topological.ts";
  * Reads an ONNX file. Nodes come out in topological order; initializers that are also listed as inputs (IR < 4) count as constants.
  * @throws MODEL_CORRUPT for bytes that are no ONNX, UNSUPPORTED_OPERATOR for what Lichen's graphs cannot hold (strings, external data).
  */
-export function decodeModel(bytes: Uint8Array, at: string): Model {
-  let proto: ReturnType<typeof fromBinary<typeof ModelProtoSchema>>;
+export const decodeModel = (bytes: Uint8Array, at: string): Model => decodeProto(parseProto(bytes, at), at);
+
+/** The protobuf message itself, for whoever has to change it before it is read. @throws MODEL_CORRUPT */
+export function parseProto(bytes: Uint8Array, at: string): ModelProto {
   try {
-    proto = fromBinary(ModelProtoSchema, bytes);
+    return fromBinary(ModelProtoSchema, bytes);
   } catch (cause) {
     throw new LichenError("MODEL_CORRUPT", {
       at,
@@ -32,6 +35,10 @@ export function decodeModel(bytes: Uint8Array, at: string): Model {
       cause,
     });
   }
+}
+
+/** @throws as `decodeModel` */
+export function decodeProto(proto: ModelProto, at: string): Model {
   const versions = Object.fromEntries(
     proto.opsetImport.map((set) => [set.domain === "ai.onnx" ? "" : set.domain, Number(set.version)]),
   );
@@ -133,7 +140,12 @@ function decodeTensor(proto: TensorProto, file: string): Tensor {
     });
   }
   if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) {
-    throw new LichenError("MODEL_CORRUPT", { at, found: "external data", wanted: "the weights inside the file" });
+    throw new LichenError("MODEL_CORRUPT", {
+      at,
+      found: "external data",
+      wanted: "the weights inside the file",
+      todo: "bring it in with lichen import, which reads the files beside it",
+    });
   }
   const dims = proto.dims.map(Number);
   try {
