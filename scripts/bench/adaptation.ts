@@ -86,8 +86,8 @@ async function unseenVoices(preprocessor: Preprocessor): Promise<Job[]> {
   const data = path.join(process.env.LICHEN_SHARED ?? "../shared", "data/fsdd");
   if (!existsSync(data)) return [];
   const samplesOf = async (speaker: string, takes: readonly number[]): Promise<Sample[]> =>
-    (await readTakes(data, preprocessor, [speaker], takes)).map(({ digit, features }) => ({
-      label: LABELS[digit]!,
+    (await readTakes(data, preprocessor, [speaker], takes)).map(({ label, features }) => ({
+      label: LABELS[label]!,
       features,
     }));
   return Promise.all(

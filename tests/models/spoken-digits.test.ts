@@ -10,7 +10,8 @@ import { openSession } from "../../runtime/execute/session.ts";
 import { decodeModel } from "../../runtime/onnx/decode.ts";
 import { parseCard } from "../../runtime/package/card.ts";
 import { createPreprocessor } from "../../runtime/signal/index.ts";
-import { accuracy, LABELS, readTakes, TAKES, TRAINING_SPEAKERS } from "../../scripts/models/spoken-digits/takes.ts";
+import { accuracy } from "../../scripts/models/examples.ts";
+import { LABELS, readTakes, TAKES, TRAINING_SPEAKERS } from "../../scripts/models/spoken-digits/takes.ts";
 
 const root = new URL("../../", import.meta.url);
 const read = (path: string) => readFile(new URL(path, root));
@@ -89,10 +90,10 @@ describe("the spoken-digits package", () => {
 
   it("finds the demo's voice hard, but not hopeless", async () => {
     const takes = [];
-    for (const [digit, label] of LABELS.entries()) {
+    for (const [label, word] of LABELS.entries()) {
       for (const take of ["00", "01", "02", "03", "04", "05"]) {
-        const path = `scripts/demo/recordings/board-a/test/${label}/${take}.wav`;
-        takes.push({ speaker: "demo", digit, features: await preprocessor.features(await read(path), path) });
+        const path = `scripts/demo/recordings/board-a/test/${word}/${take}.wav`;
+        takes.push({ label, features: await preprocessor.features(await read(path), path) });
       }
     }
     const heard = await accuracy(model, takes);

@@ -1,0 +1,51 @@
+import { openSession } from "../../runtime/execute/session.ts";
+import type { Model } from "../../runtime/onnx/graph.ts";
+import { elementCount, float32, type Tensor } from "../../runtime/onnx/tensor.ts";
+
+/** What a base model is made of and judged by: the features of one thing, [1, …], and the number of its class. */
+export interface Example {
+  label: number;
+  features: Tensor<"float32">;
+}
+
+/** The part of the examples that the model gets right, 0 to 1. */
+export async function accuracy(model: Model, examples: readonly Example[]): Promise<number> {
+  const predicted = await predict(model, examples);
+  return examples.filter(({ label }, index) => label === predicted[index]).length / examples.length;
+}
+
+/** The class that the model finds for each of the examples. */
+export async function predict(model: Model, examples: readonly Pick<Example, "features">[]): Promise<number[]> {
+  const [input, output] = [model.graph.inputs[0]!.name, model.graph.outputs[0]!.name];
+  const session = await openSession(model);
+  try {
+    const predicted: number[] = [];
+    for (const batch of batches(examples, 50)) {
+      const { [output]: logits } = await session.run({ [input]: batch });
+      const classes = logits!.dims[1]!;
+      const scores = logits!.data as Float32Array;
+      for (let row = 0; row < batch.dims[0]!; row++) {
+        const of = scores.subarray(row * classes, (row + 1) * classes);
+        predicted.push(of.indexOf(Math.max(...of)));
+      }
+    }
+    return predicted;
+  } finally {
+    await session.close();
+  }
+}
+
+/** Stacks the examples' features, [1, …], to [size, …]; the last batch may be smaller. */
+export function* batches(
+  examples: readonly Pick<Example, "features">[],
+  size: number,
+): Generator<Tensor<"float32">, void> {
+  for (let from = 0; from < examples.length; from += size) {
+    const part = examples.slice(from, from + size);
+    const dims = part[0]!.features.dims.slice(1);
+    const length = elementCount(dims);
+    const data = new Float32Array(part.length * length);
+    for (const [index, { features }] of part.entries()) data.set(features.data, index * length);
+    yield float32([part.length, ...dims], data);
+  }
+}
