@@ -1,4 +1,4 @@
-import { type UnzipFileInfo, unzipSync } from "fflate";
+import { type FlateError, FlateErrorCode, type UnzipFileInfo, unzipSync } from "fflate";
 import { LichenError } from "../errors.ts";
 import { hasIdentifier, type Row, readRoot } from "./flatbuffer.ts";
 import type { TfliteMetadata } from "./model.ts";
@@ -6,8 +6,12 @@ import { MODEL_METADATA, NORMALIZATION, TENSOR_AXIS_LABELS } from "./schema.ts";
 
 const IDENTIFIER = "M001";
 
-/** Far more than the names of any classes take. */
+/** Bytes of a label file and of its packed form: far more than the names of any classes take. */
 const LARGEST_LABEL_FILE = 1 << 20;
+const LARGEST_PACKED = 1 << 18;
+
+/** An archive may claim billions. */
+const MOST_FILES = 1000;
 
 /**
  * What a file says of itself.
@@ -64,26 +68,31 @@ function readLabels(files: TensorMetadata["associated_files"], file: Uint8Array,
   return packed ? new TextDecoder().decode(packed).trimEnd().split(/\r?\n/) : undefined;
 }
 
-/** The first file of that name in the archive; its size is looked at before anything is unpacked. */
+/**
+ * The first file of that name in the archive, whose sizes are looked at before anything is unpacked; nothing when there is no archive,
+ * since a tool that rewrites the model loses it.
+ */
 function unpack(name: string, file: Uint8Array, at: string): Uint8Array | undefined {
-  let found: UnzipFileInfo | undefined;
-  const filter = (entry: UnzipFileInfo): boolean => {
-    if (found || entry.name !== name) return false;
-    found = entry;
-    return entry.originalSize <= LARGEST_LABEL_FILE && entry.size <= LARGEST_LABEL_FILE;
+  const damaged = (found: string, wanted: string, cause?: unknown) =>
+    new LichenError("MODEL_CORRUPT", { at: `${at}: packed file ${name}`, found, wanted, cause });
+  let entries = 0;
+  let found = false;
+  const filter = ({ name: entry, size, originalSize }: UnzipFileInfo): boolean => {
+    entries += 1;
+    if (entries > MOST_FILES) throw damaged(`more than ${MOST_FILES} files`, "a label file or a few");
+    if (found || entry !== name) return false;
+    found = true;
+    if (size > LARGEST_PACKED || originalSize > LARGEST_LABEL_FILE) {
+      throw damaged(`${size} bytes that become ${originalSize}`, `at most ${LARGEST_PACKED} and ${LARGEST_LABEL_FILE}`);
+    }
+    return true;
   };
-  let unpacked: Uint8Array | undefined;
   try {
-    unpacked = unzipSync(file, { filter })[name];
+    const files = unzipSync(file, { filter });
+    return Object.hasOwn(files, name) ? files[name] : undefined;
   } catch (cause) {
-    throw new LichenError("MODEL_CORRUPT", { at: `${at}: ${name}`, found: "a damaged archive", wanted: "ZIP", cause });
+    if (cause instanceof LichenError) throw cause;
+    if ((cause as FlateError).code === FlateErrorCode.InvalidZipData) return undefined;
+    throw damaged("what cannot be unpacked", "a ZIP archive", cause);
   }
-  if (found && !unpacked) {
-    throw new LichenError("MODEL_CORRUPT", {
-      at: `${at}: ${name}`,
-      found: `${found.originalSize} bytes`,
-      wanted: `at most ${LARGEST_LABEL_FILE}`,
-    });
-  }
-  return unpacked;
 }
