@@ -31,6 +31,10 @@ export const ERRORS = {
   BAD_REQUEST: ["the request cannot be understood", "use the lichen command of the daemon's own version"],
   BAD_SAMPLE: ["the file cannot be read as a sample", "record it again, in a format that the model's card allows"],
   BAD_WAV: ["the file is not a sound WAV", "record it again, and put it there only when it is whole"],
+  BATCH_MATTERS: [
+    "the model answers otherwise for a sample that others are beside",
+    "export the model with a symbolic first dimension",
+  ],
   BLOB_CORRUPT: [
     "the blocks received do not add up to the announced hash",
     "nothing: all are dropped and fetched again",
@@ -51,6 +55,14 @@ export const ERRORS = {
   DAEMON_STARTING: ["the daemon is starting or stopping", "ask again in a moment"],
   DIVERGED: ["training diverged, again after lowering the learning rate", "check the labels, or set a lower --lr"],
   EMPTY_AUDIO: ["the recording holds no samples", "check the microphone and the recording command"],
+  EXTERNAL_DATA: [
+    "the weights of the model lie in another file, which cannot be used",
+    "put all files of the export into one folder, and import from there",
+  ],
+  FETCH_FAILED: [
+    "the file cannot be fetched",
+    "check the network and run the command again: it goes on where it stopped",
+  ],
   MODEL_CORRUPT: ["the model is damaged, or no ONNX model", "fetch or export the model again"],
   MODEL_NOT_FOUND: [
     "there is no model there",
@@ -103,6 +115,7 @@ export const ERRORS = {
     "rename the class folder, or use a model that knows the class",
   ],
   UNKNOWN_METHOD: ["there is no such method", "choose from the methods listed"],
+  UNKNOWN_MODEL: ["no model of this name is in the catalogue", "see lichen models for those that are"],
   UNSUPPORTED_AUDIO: [
     "the recording's encoding is not supported",
     "record 8 to 32-bit PCM or float WAV, with at most eight channels",
@@ -110,6 +123,10 @@ export const ERRORS = {
   UNSUPPORTED_OPERATOR: [
     "an operator is not supported here",
     "choose a later frontier, or export the model without the operator",
+  ],
+  WRONG_FILE: [
+    "the file is not the one that the catalogue means",
+    "nothing of it was kept: fetch the file again, from another place if need be",
   ],
 } as const satisfies Record<string, readonly [what: string, todo: string]>;
 

@@ -1,0 +1,66 @@
+import type { Base } from "../derive/base.ts";
+import type { Model } from "../onnx/graph.ts";
+import type { CardDraft } from "../package/encode.ts";
+import { formatOf, type ModelFormat } from "../package/file-kind.ts";
+import { type CardOptions, cardFor } from "./card.ts";
+import { checkModel } from "./check.ts";
+import { type ConformOptions, conform } from "./conform.ts";
+import type { ReadExternal } from "./external-data.ts";
+import { labelsFor } from "./labels.ts";
+import type { Note } from "./note.ts";
+import { readOnnx } from "./onnx.ts";
+import { type PreprocessingOptions, preprocessingFor } from "./preprocessing.ts";
+import { inputRange } from "./range.ts";
+import type { Source } from "./source.ts";
+import { readTflite } from "./tflite.ts";
+
+export type { ReadExternal } from "./external-data.ts";
+export { LAYOUTS, type Layout } from "./layout.ts";
+
+export interface ImportOptions extends ConformOptions, PreprocessingOptions, CardOptions {
+  bytes: Uint8Array;
+  /** The file's name. */
+  at: string;
+  /** Reads what lies beside the model: files that hold its weights. */
+  external?: ReadExternal;
+  labels?: readonly string[];
+  /** Which integer kernels the model is for; x64's by default, which arm64 runs too. */
+  target?: Target;
+}
+
+export const TARGETS = ["x64", "arm64"] as const;
+export type Target = (typeof TARGETS)[number];
+
+export interface Imported {
+  format: ModelFormat;
+  model: Model;
+  card: CardDraft;
+  /** What was changed and what was assumed, a sentence each. */
+  notes: readonly string[];
+}
+
+/**
+ * Somebody's model as a package would hold it, checked: one form, one float32 input [N, …] with channels first, one float32 output, and
+ * a card with what is known of it.
+ * @throws MODEL_CORRUPT, EXTERNAL_DATA, UNSUPPORTED_OPERATOR naming all that is not supported, NO_SHAPE, BATCH_MATTERS, BAD_ARGUMENT for
+ *   options that do not fit the model, or that are missing
+ */
+export async function importModel(options: ImportOptions): Promise<Imported> {
+  const { bytes, at } = options;
+  const notes: string[] = [];
+  const note: Note = (sentence) => notes.push(sentence);
+  const format = formatOf(bytes, at);
+  const { model: source, says } = await READERS[format](options, note);
+  const { model, codes } = conform(source, options, note);
+  const base: Base = await checkModel(model);
+  const known = { input: base.input, codes, range: inputRange(base.graph), normalization: says.normalization };
+  const preprocessing = preprocessingFor(known, options, note);
+  const labels = labelsFor(base.classes, options.labels, says.labels, note);
+  return { format, model, card: cardFor({ at, says, preprocessing, labels }, options, note), notes };
+}
+
+/** From format to how a file of it is read. */
+const READERS = {
+  onnx: (options, note) => readOnnx(options.bytes, options, note),
+  tflite: (options) => readTflite(options.bytes, options),
+} satisfies Record<ModelFormat, (options: ImportOptions, note: Note) => Promise<Source>>;

@@ -1,0 +1,8 @@
+import type { Model } from "../onnx/graph.ts";
+import type { TfliteMetadata } from "../tflite/model.ts";
+
+/** What a file holds, whatever its format: a model as ONNX means it, and what the file says of it. */
+export interface Source {
+  model: Model;
+  says: TfliteMetadata;
+}
