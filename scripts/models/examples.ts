@@ -10,12 +10,17 @@ export interface Example {
 
 /** The part of the examples that the model gets right, 0 to 1. */
 export async function accuracy(model: Model, examples: readonly Example[]): Promise<number> {
+  return (await known(model, examples)).length / examples.length;
+}
+
+/** Those that the model gets right. */
+export async function known<E extends Example>(model: Model, examples: readonly E[]): Promise<E[]> {
   const predicted = await predict(model, examples);
-  return examples.filter(({ label }, index) => label === predicted[index]).length / examples.length;
+  return examples.filter(({ label }, index) => predicted[index] === label);
 }
 
 /** The class that the model finds for each of the examples. */
-export async function predict(model: Model, examples: readonly Pick<Example, "features">[]): Promise<number[]> {
+async function predict(model: Model, examples: readonly Example[]): Promise<number[]> {
   const [input, output] = [model.graph.inputs[0]!.name, model.graph.outputs[0]!.name];
   const session = await openSession(model);
   try {
@@ -36,10 +41,7 @@ export async function predict(model: Model, examples: readonly Pick<Example, "fe
 }
 
 /** Stacks the examples' features, [1, …], to [size, …]; the last batch may be smaller. */
-export function* batches(
-  examples: readonly Pick<Example, "features">[],
-  size: number,
-): Generator<Tensor<"float32">, void> {
+export function* batches(examples: readonly Example[], size: number): Generator<Tensor<"float32">, void> {
   for (let from = 0; from < examples.length; from += size) {
     const part = examples.slice(from, from + size);
     const dims = part[0]!.features.dims.slice(1);

@@ -12,8 +12,8 @@ import type { Model } from "../../../runtime/onnx/graph.ts";
 import { type Card, preprocessingSchema } from "../../../runtime/package/card.ts";
 import { quantizeModel } from "../../../runtime/quantize/index.ts";
 import { createPreprocessor } from "../../../runtime/signal/index.ts";
-import { accuracy, batches } from "../examples.ts";
-import { known, writePackage } from "../package.ts";
+import { accuracy, batches, known } from "../examples.ts";
+import { writePackage } from "../package.ts";
 import { LABELS, readTakes, TAKES, type Take, TRAINING_SPEAKERS, UNSEEN_SPEAKERS } from "./takes.ts";
 
 const SOURCE = "scripts/models/spoken-digits";
@@ -51,7 +51,8 @@ await writePackage("models/spoken-digits", {
     ],
     metrics: await measure(),
   },
-  rehearsal: await rehearsal(int8, training),
+  examples: await ofEveryVoice(int8, training),
+  perClass: REHEARSALS * TRAINING_SPEAKERS.length,
 });
 
 async function measure(): Promise<Card["metrics"]> {
@@ -75,7 +76,7 @@ async function measure(): Promise<Card["metrics"]> {
 }
 
 /** As many takes of every speaker and digit: no voice shall be forgotten for another. */
-async function rehearsal(model: Model, takes: readonly Take[]): Promise<Take[]> {
+async function ofEveryVoice(model: Model, takes: readonly Take[]): Promise<Take[]> {
   const right = await known(model, takes);
   return TRAINING_SPEAKERS.flatMap((speaker) =>
     [...LABELS.keys()].flatMap((digit) =>

@@ -10,6 +10,7 @@ chosen by it. An hour or two on two cores; interrupted, it goes on at the last f
 synthesize.py makes the pictures of the rehearsal pack, build.ts the package.
 """
 
+import collections
 import copy
 import json
 import math
@@ -18,6 +19,7 @@ import sys
 import time
 
 import numpy as np
+import onnx
 import torch
 from PIL import Image
 from torch import nn
@@ -32,6 +34,8 @@ LABEL_SMOOTHING = 0.1
 EMA_DECAY = 0.998
 MEAN, STD = (125.3, 123.0, 113.9), (63.0, 62.1, 66.7)  # of the training pixels, 0-255
 HERE = pathlib.Path(__file__).parent
+BLOCKS = ("stem", "block1", "block2", "block3", "block4")
+STAGES = (*BLOCKS, "pool", "flat", "head")  # as network() puts them one behind the other
 
 
 class Residual(nn.Module):
@@ -151,6 +155,28 @@ def folded(model):
 def export(model, path):
     torch.onnx.export(folded(model), torch.zeros(1, 3, 32, 32), path, input_names=["picture"], output_names=["logits"],
                       dynamic_axes={"picture": {0: "N"}, "logits": {0: "N"}}, opset_version=17)
+    exported = onnx.load(path)
+    name_plainly(exported.graph)
+    onnx.checker.check_model(exported, full_check=True)
+    onnx.save(exported, path)
+
+
+def name_plainly(graph):
+    """block2.conv1 instead of /2/body/body.0/Conv: adapters and reports name the layers. A block's third convolution is its shortcut."""
+    graph.name = "ten-objects"
+    names, counts = {}, collections.Counter()
+    for node in graph.node:
+        stage = STAGES[int(node.name.split("/")[1])]
+        kind = f"{stage}.{node.op_type.lower()}"
+        counts[kind] += 1
+        node.name = f"{kind}{counts[kind]}" if stage in BLOCKS else stage
+        names |= {parameter: f"{node.name}.{part}" for parameter, part in zip(node.input[1:], ("weight", "bias")) if node.op_type != "Add"}
+        names |= {output: node.name for output in node.output if output != graph.output[0].name}
+    for node in graph.node:
+        node.input[:] = [names.get(value, value) for value in node.input]
+        node.output[:] = [names.get(value, value) for value in node.output]
+    for parameter in graph.initializer:
+        parameter.name = names[parameter.name]
 
 
 def main():
