@@ -1,6 +1,7 @@
 import { attribute } from "../../onnx/attributes.ts";
 import type { Graph, Node, ValueName } from "../../onnx/graph.ts";
-import { ELEMENTS, type ElementArray, elementCount, type Tensor } from "../../onnx/tensor.ts";
+import { ELEMENTS, elementCount, type Tensor } from "../../onnx/tensor.ts";
+import { transposeTensor } from "../../onnx/transpose.ts";
 import { int } from "../attributes.ts";
 import { type CodeType, codeLimits, quantized } from "./codes.ts";
 import { isDequantize, isQuantize, linksOf, uniqueNames } from "./links.ts";
@@ -24,7 +25,7 @@ export function foldConstants(graph: Graph): Graph {
     }
     if (node.opType !== "Transpose" || node.domain !== "") return [node];
     if (value) {
-      initializers.set(node.outputs[0]!, transposed(value, permutation(node, value)));
+      initializers.set(node.outputs[0]!, transposeTensor(value, permutation(node, value)));
       return [];
     }
     const dequantize = links.producer(node.inputs[0]!);
@@ -32,7 +33,7 @@ export function foldConstants(graph: Graph): Graph {
     if (!dequantize || !codes) return [node];
     const perm = permutation(node, codes);
     const name = unique(`${dequantize.inputs[0]}_transposed`);
-    initializers.set(name, transposed(codes, perm));
+    initializers.set(name, transposeTensor(codes, perm));
     const axis = attribute(dequantize, "axis", "int", 1);
     const from = axis < 0 ? axis + codes.dims.length : axis;
     const attributes = dequantize.attributes.axis ? { axis: int(perm.indexOf(from)) } : {};
@@ -77,18 +78,3 @@ const permutation = (node: Node, { dims }: Tensor): readonly number[] =>
     "ints",
     dims.map((_, axis) => dims.length - 1 - axis),
   );
-
-function transposed({ type, dims, data }: Tensor, perm: readonly number[]): Tensor {
-  const strides = dims.map((_, axis) => elementCount(dims.slice(axis + 1)));
-  const to = perm.map((axis) => dims[axis]!);
-  const result = new ELEMENTS[type](data.length) as ElementArray;
-  for (let index = 0; index < data.length; index++) {
-    let [rest, from] = [index, 0];
-    for (let axis = to.length - 1; axis >= 0; axis--) {
-      from += (rest % to[axis]!) * strides[perm[axis]!]!;
-      rest = Math.floor(rest / to[axis]!);
-    }
-    result[index] = data[from]!;
-  }
-  return { type, dims: to, data: result };
-}
