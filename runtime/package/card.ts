@@ -1,52 +1,8 @@
 import { z } from "zod";
 import { LichenError } from "../errors.ts";
+import { type Preprocessing, preprocessingSchema } from "./preprocessing.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "64 hexadecimal digits");
-
-/** How a sound becomes features. Every number is part of the model's identity. */
-const logMel = z
-  .strictObject({
-    kind: z.literal("log-mel"),
-    sampleRateHz: z.int().positive(),
-    /** Length of the window the model hears; shorter sounds are centred in silence, longer ones cut to their loudest part. */
-    windowSamples: z.int().positive(),
-    /** Frame length of the short-time spectrum, a power of two; Hann window. */
-    frameSamples: z.int().positive(),
-    hopSamples: z.int().positive(),
-    mels: z.int().positive(),
-    lowHz: z.number().nonnegative(),
-    highHz: z.number().positive(),
-    /** Added to the power before the logarithm. */
-    powerFloor: z.number().positive(),
-    /** features = (ln(power + floor) − mean) / std */
-    mean: z.number(),
-    std: z.number().positive(),
-  })
-  .refine((p) => Number.isInteger(Math.log2(p.frameSamples)) && p.frameSamples > 1, {
-    path: ["frameSamples"],
-    error: "a power of two",
-  })
-  .refine((p) => p.frameSamples <= p.windowSamples, { path: ["frameSamples"], error: "at most windowSamples" })
-  .refine((p) => p.lowHz < p.highHz && p.highHz <= p.sampleRateHz / 2, {
-    path: ["highHz"],
-    error: "between lowHz and half the sample rate",
-  });
-
-/** How a picture becomes features: resized to cover, centre-cropped, channels first. */
-const image = z
-  .strictObject({
-    kind: z.literal("image"),
-    width: z.int().positive(),
-    height: z.int().positive(),
-    channels: z.union([z.literal(1), z.literal(3)]),
-    /** features = (pixel 0–255 − mean) / std, per channel */
-    mean: z.array(z.number()),
-    std: z.array(z.number().positive()),
-  })
-  .refine((p) => p.mean.length === p.channels, { path: ["mean"], error: "one number per channel" })
-  .refine((p) => p.std.length === p.channels, { path: ["std"], error: "one number per channel" });
-
-export const preprocessingSchema = z.discriminatedUnion("kind", [logMel, image]);
 
 const cardSchema = z.strictObject({
   format: z.literal(1),
@@ -65,8 +21,8 @@ const cardSchema = z.strictObject({
 });
 
 /** What a model package says of itself: `card.json`. */
-export type Card = z.infer<typeof cardSchema>;
-export type Preprocessing = Card["preprocessing"];
+export type Card = Omit<z.infer<typeof cardSchema>, "preprocessing"> & { preprocessing: Preprocessing };
+export { type Preprocessing, preprocessingSchema };
 
 /** @throws BAD_CARD naming the field, what was found and what was wanted. */
 export function parseCard(text: string, at: string): Card {
