@@ -5,6 +5,7 @@ import { normalizeModel } from "../normalize/index.ts";
 import type { Graph, Model, Node, ValueInfo, ValueName } from "../onnx/graph.ts";
 import { assertNumbers } from "../onnx/numbers.ts";
 import { settleShapes } from "../passes/settle-shapes.ts";
+import { assertBounded } from "../shapes/bounds.ts";
 import { inferTypes, type ValueTypes } from "../shapes/infer.ts";
 
 /** What a model does to its logits before it answers. */
@@ -32,6 +33,7 @@ export function prepareBase(model: Model): Base {
   assertNumbers(normalized);
   const prepared = prepareGraph(normalized);
   const preparedTypes = inferTypes(prepared);
+  assertBounded(prepared, preparedTypes);
   const graph = settleShapes(prepared, preparedTypes);
   const types = graph === prepared ? preparedTypes : inferTypes(graph);
   const info = (name: ValueName): ValueInfo => ({ name, ...types.get(name)! });

@@ -36,7 +36,8 @@ const COMPUTED: Readonly<Record<string, (node: Node, x: Tensor | undefined) => T
   /** Strings and sparse tensors stay behind as nodes, for whoever needs them to refuse. @see ONNX Constant-12 */
   Constant: ({ attributes }) => {
     const [name, attribute] = Object.entries(attributes)[0] ?? [];
-    return name && attribute ? CONSTANTS[name]?.(attribute) : undefined;
+    const read = name !== undefined && Object.hasOwn(CONSTANTS, name) ? CONSTANTS[name]! : undefined;
+    return read && attribute?.kind === read.kind ? read.tensor(attribute.value) : undefined;
   },
   /** PyTorch casts the zero points of biases. Casts of fractions are left to ONNX Runtime. */
   Cast: (node, x) => {
@@ -45,9 +46,10 @@ const COMPUTED: Readonly<Record<string, (node: Node, x: Tensor | undefined) => T
   },
   /** A constant large enough to weigh in the file stays computed. */
   ConstantOfShape: ({ attributes }, shape) => {
-    const dims = shape && Array.from(shape.data, Number);
-    if (!dims || elementCount(dims) > LARGEST_FILL) return undefined;
+    const dims = shape?.type === "int64" ? Array.from(shape.data, Number) : undefined;
+    if (!dims?.every((dim) => dim >= 0) || elementCount(dims) > LARGEST_FILL) return undefined;
     const { type, data } = attributes.value?.kind === "tensor" ? attributes.value.value : float32([1], [0]);
+    if (data.length !== 1) return undefined;
     return { type, dims, data: new ELEMENTS[type](elementCount(dims)).fill(data[0] as never) as ElementArray };
   },
 };
@@ -62,12 +64,16 @@ function converted({ dims, data }: Tensor, type: ElementType): Tensor {
   return { type, dims, data: new ELEMENTS[type](Array.from<number | bigint, number>(data, Number)) as ElementArray };
 }
 
-const CONSTANTS: Readonly<Record<string, (attribute: Attribute) => Tensor>> = {
-  value: ({ value }) => value as Tensor,
-  value_float: ({ value }) => float32([], [value as number]),
-  value_floats: ({ value }) => float32([(value as number[]).length], value as number[]),
-  value_int: ({ value }) => tensor("int64", [], BigInt64Array.of(BigInt(value as number))),
-  value_ints: ({ value }) => int64(value as number[]),
+/** How each attribute of a Constant is read, and of which kind it has to be. */
+const CONSTANTS: Readonly<Record<string, { kind: Attribute["kind"]; tensor(value: Attribute["value"]): Tensor }>> = {
+  value: { kind: "tensor", tensor: (value) => value as Tensor },
+  value_float: { kind: "float", tensor: (value) => float32([], [value as number]) },
+  value_floats: {
+    kind: "floats",
+    tensor: (value) => float32([(value as number[]).length], value as number[]),
+  },
+  value_int: { kind: "int", tensor: (value) => tensor("int64", [], BigInt64Array.of(BigInt(value as number))) },
+  value_ints: { kind: "ints", tensor: (value) => int64(value as number[]) },
 };
 
 /** Only an Identity that writes a graph's output stays: the name is the graph's contract. */

@@ -3,8 +3,8 @@ import { GraphBuilder } from "../onnx/builder.ts";
 import type { Dim, Graph, Node, ValueName } from "../onnx/graph.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { operands } from "../onnx/topological.ts";
-import { prune } from "../passes/prune.ts";
-import { inferTypes } from "../shapes/infer.ts";
+import { constantType, inferNode, inferTypes } from "../shapes/infer.ts";
+import type { ValueType } from "../shapes/rule.ts";
 import { mapBodies } from "./bodies.ts";
 import { Refusal } from "./refusal.ts";
 
@@ -54,15 +54,10 @@ function rewriteScope(graph: Graph, outer: Scope): Graph {
   const builder = new GraphBuilder({ ...(outer.builder ? { outer: outer.builder } : {}), source: graph });
   const constants = new Map([...outer.constants, ...graph.initializers]);
   const read = new Set([...graph.nodes.flatMap(operands), ...graph.outputs.map(({ name }) => name)]);
-  const soFar = (outputs: Graph["outputs"]): Graph => {
-    const { nodes, initializers } = builder.build(graph.name);
-    // Not by the builder: both branches of an If may use one name for two constants.
-    return { ...graph, nodes, initializers: new Map([...graph.initializers, ...initializers]), outputs };
-  };
   const context: RewriteContext = {
     builder,
     constant: (value) => constants.get(value),
-    shape: (value) => shapeIn(soFar([{ name: value }]), value),
+    shape: shapesOf(graph, builder),
     isRead: (value) => read.has(value),
   };
   for (const original of graph.nodes) {
@@ -75,16 +70,33 @@ function rewriteScope(graph: Graph, outer: Scope): Graph {
       builder.adopt(node); // to find all that is wrong, not only the first
     }
   }
-  return soFar(graph.outputs);
+  const { nodes, initializers } = builder.build(graph.name);
+  // Not by the builder: both branches of an If may use one name for two constants.
+  return { ...graph, nodes, initializers: new Map([...graph.initializers, ...initializers]) };
 }
 
-function shapeIn(graph: Graph, value: ValueName): readonly Dim[] | undefined {
-  try {
-    return inferTypes(prune(graph)).get(value)?.shape;
-  } catch (error) {
-    if (error instanceof LichenError) return undefined; // some operator before it has no shape rule
-    throw error;
-  }
+/** Shapes of what the builder holds so far, where they can be inferred; each node is looked at once, when somebody first asks. */
+function shapesOf(graph: Graph, builder: GraphBuilder): RewriteContext["shape"] {
+  const known = new Map<ValueName, ValueType>();
+  let seen = -1;
+  return (value) => {
+    if (seen < 0) for (const [name, type] of inferTypes({ ...graph, nodes: [] })) known.set(name, type);
+    seen = Math.max(seen, 0);
+    const { nodes, initializers } = builder.build(graph.name);
+    for (; seen < nodes.length; seen++) {
+      const node = nodes[seen]!;
+      for (const name of node.inputs) {
+        const constant = known.has(name) ? undefined : initializers.get(name);
+        if (constant) known.set(name, constantType(constant));
+      }
+      try {
+        inferNode(node, known);
+      } catch (error) {
+        if (!(error instanceof LichenError)) throw error; // an operator without a shape rule, or behind one
+      }
+    }
+    return known.get(value)?.shape;
+  };
 }
 
 function unsupported(graph: Graph, refusals: readonly Refused[]): LichenError {

@@ -13,9 +13,9 @@ import {
   TensorProto_DataLocation,
   type ValueInfoProto,
 } from "./generated/onnx_pb.ts";
-import type { Attribute, Graph, Model, Node, ValueInfo } from "./graph.ts";
+import type { Attribute, Dim, Graph, Model, Node, ValueInfo } from "./graph.ts";
 import { type ElementArray, type ElementType, elementCount, type Tensor, tensor, tensorFromBytes } from "./tensor.ts";
-import { topological } from "./topological.ts";
+import { operands, topological } from "./topological.ts";
 
 /**
  * Reads an ONNX file. Nodes come out in topological order; initializers that are also listed as inputs (IR < 4) count as constants.
@@ -46,8 +46,10 @@ export function decodeProto(proto: ModelProto, at: string): Model {
   if (!proto.graph || opset === undefined) {
     throw new LichenError("MODEL_CORRUPT", { at, found: "no graph or no opset", wanted: "an ONNX model" });
   }
+  const graph = decodeGraph(proto.graph, at, 0);
+  assertDefined(graph, at);
   return {
-    graph: decodeGraph(proto.graph, at),
+    graph,
     opset,
     domains,
     irVersion: Number(proto.irVersion),
@@ -55,29 +57,69 @@ export function decodeProto(proto: ModelProto, at: string): Model {
   };
 }
 
-function decodeGraph(proto: GraphProto, at: string): Graph {
+/** Branches of an If, bodies of a Loop: what people write is nested once or twice. */
+const DEEPEST_BODY = 16;
+
+/** ONNX Runtime's own kernels stop earlier. */
+const HIGHEST_RANK = 32;
+
+function decodeGraph(proto: GraphProto, at: string, depth: number): Graph {
+  if (depth > DEEPEST_BODY) {
+    throw new LichenError("MODEL_CORRUPT", {
+      at,
+      found: "graphs in graphs in graphs",
+      wanted: `at most ${DEEPEST_BODY}`,
+    });
+  }
   const initializers = new Map(proto.initializer.map((value) => [value.name, decodeTensor(value, at)]));
+  const inputs = proto.input
+    .filter((input) => !initializers.has(input.name))
+    .map((input) => decodeValueInfo(input, at));
+  const nodes = proto.node.map((node, index) => decodeNode(node, index, at, depth));
+  const given = new Set([...initializers.keys(), ...inputs.map(({ name }) => name)]);
+  const again = nodes.flatMap(({ outputs }) => outputs).find((output) => given.has(output));
+  if (again !== undefined) {
+    throw new LichenError("MODEL_CORRUPT", {
+      at: `${at}: value ${again}`,
+      found: "a node that writes an input or a constant",
+    });
+  }
   return {
     name: proto.name,
-    inputs: proto.input.filter((input) => !initializers.has(input.name)).map((input) => decodeValueInfo(input, at)),
+    inputs,
     outputs: proto.output.map((output) => (output.type ? decodeValueInfo(output, at) : { name: output.name })),
-    nodes: topological(
-      proto.node.map((node, index) => decodeNode(node, index, at)),
-      at,
-    ),
+    nodes: topological(nodes, at),
     initializers,
   };
 }
 
-function decodeNode(proto: NodeProto, index: number, at: string): Node {
+/** Every value that is read comes from somewhere; what a body reads from outside counts for its node. */
+function assertDefined(graph: Graph, at: string): void {
+  const defined = new Set([...graph.inputs.map(({ name }) => name), ...graph.initializers.keys()]);
+  for (const node of graph.nodes) for (const output of node.outputs) defined.add(output);
+  const readers = [...graph.nodes.map((node) => ({ place: `node ${node.name}`, values: operands(node) }))];
+  readers.push({ place: "outputs", values: graph.outputs.map(({ name }) => name) });
+  for (const { place, values } of readers) {
+    const missing = values.find((value) => !defined.has(value));
+    if (missing !== undefined) {
+      throw new LichenError("MODEL_CORRUPT", { at: `${at}: ${place}`, found: `${missing}, which nothing computes` });
+    }
+  }
+}
+
+function decodeNode(proto: NodeProto, index: number, at: string, depth: number): Node {
   const name = proto.name || `${proto.opType}_${index}`;
+  const place = `${at}: node ${name}`;
+  if (!proto.output.some((output) => output !== "")) {
+    throw new LichenError("MODEL_CORRUPT", { at: place, found: "no outputs", wanted: "one at least" });
+  }
   return {
     name,
     opType: proto.opType,
     domain: proto.domain === "ai.onnx" ? "" : proto.domain,
     inputs: proto.input,
     outputs: proto.output,
-    attributes: Object.fromEntries(proto.attribute.map((a) => [a.name, decodeAttribute(a, `${at}: node ${name}`)])),
+    attributes: Object.fromEntries(proto.attribute.map((a) => [a.name, decodeAttribute(a, place, depth)])),
   };
 }
 
@@ -93,7 +135,9 @@ const integer = (value: bigint): number =>
         : value,
   );
 
-const ATTRIBUTES: Partial<Record<AttributeType, (proto: AttributeProto, at: string) => Attribute | undefined>> = {
+type DecodeAttribute = (proto: AttributeProto, at: string, depth: number) => Attribute | undefined;
+
+const ATTRIBUTES: Partial<Record<AttributeType, DecodeAttribute>> = {
   [AttributeType.FLOAT]: (a) => ({ kind: "float", value: a.f }),
   [AttributeType.INT]: (a) => ({ kind: "int", value: integer(a.i) }),
   [AttributeType.STRING]: (a) => ({ kind: "string", value: text(a.s) }),
@@ -101,11 +145,11 @@ const ATTRIBUTES: Partial<Record<AttributeType, (proto: AttributeProto, at: stri
   [AttributeType.INTS]: (a) => ({ kind: "ints", value: a.ints.map(integer) }),
   [AttributeType.STRINGS]: (a) => ({ kind: "strings", value: a.strings.map(text) }),
   [AttributeType.TENSOR]: (a, at) => a.t && { kind: "tensor", value: decodeTensor(a.t, at) },
-  [AttributeType.GRAPH]: (a, at) => a.g && { kind: "graph", value: decodeGraph(a.g, at) },
+  [AttributeType.GRAPH]: (a, at, depth) => a.g && { kind: "graph", value: decodeGraph(a.g, at, depth + 1) },
 };
 
-function decodeAttribute(proto: AttributeProto, at: string): Attribute {
-  const attribute = ATTRIBUTES[proto.type]?.(proto, at);
+function decodeAttribute(proto: AttributeProto, at: string, depth: number): Attribute {
+  const attribute = ATTRIBUTES[proto.type]?.(proto, at, depth);
   if (!attribute) throw new LichenError("BAD_ATTRIBUTE", { at, found: `${proto.name} of type ${proto.type}` });
   return attribute;
 }
@@ -125,6 +169,7 @@ function decodeValueInfo(proto: ValueInfoProto, at: string): ValueInfo {
       ? Number(dim.value.value)
       : (dim.value.value as string | undefined) || `${proto.name}_${axis}`,
   );
+  assertShape(shape, `${at}: value ${proto.name}`);
   return { name: proto.name, type: element, shape };
 }
 
@@ -148,6 +193,7 @@ function decodeTensor(proto: TensorProto, file: string): Tensor {
     });
   }
   const dims = proto.dims.map(Number);
+  assertShape(dims, at);
   try {
     return proto.rawData.length > 0 || elementCount(dims) === 0
       ? tensorFromBytes(type, dims, proto.rawData)
@@ -155,6 +201,17 @@ function decodeTensor(proto: TensorProto, file: string): Tensor {
   } catch (cause) {
     throw new LichenError("MODEL_CORRUPT", { at, found: "data of another size than its shape", cause });
   }
+}
+
+/** Sizes as they may be, before anybody multiplies them: two negative ones would pass for a positive. */
+function assertShape(shape: readonly Dim[], at: string): void {
+  const isSize = (dim: Dim) => typeof dim === "string" || (Number.isSafeInteger(dim) && dim >= 0);
+  if (shape.length <= HIGHEST_RANK && shape.every(isSize)) return;
+  throw new LichenError("MODEL_CORRUPT", {
+    at,
+    found: `shape [${shape.slice(0, HIGHEST_RANK + 1)}]`,
+    wanted: `at most ${HIGHEST_RANK} sizes of 0 or more`,
+  });
 }
 
 /** Element types that came after `onnx.proto` here was taken over (IR 10 and 11). */

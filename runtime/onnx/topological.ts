@@ -33,6 +33,7 @@ export function topological(nodes: readonly Node[], at: string): Node[] {
       if (output !== "") producer.set(output, index);
     }
   });
+  const reads = nodes.map(operands);
   const sorted: Node[] = [];
   const state: ("open" | "done" | undefined)[] = [];
   // An explicit stack: a network thousands of nodes deep must not overflow the call stack.
@@ -46,9 +47,7 @@ export function topological(nodes: readonly Node[], at: string): Node[] {
       const waiting =
         state[index] === "done"
           ? []
-          : operands(node)
-              .flatMap((name) => producer.get(name) ?? [])
-              .filter((p) => state[p] !== "done");
+          : reads[index]!.flatMap((name) => producer.get(name) ?? []).filter((p) => state[p] !== "done");
       if (waiting.length === 0) {
         if (state[index] !== "done") sorted.push(node);
         state[index] = "done";
@@ -56,7 +55,7 @@ export function topological(nodes: readonly Node[], at: string): Node[] {
       } else if (wasOpen) {
         throw new LichenError("MODEL_CORRUPT", { at: `${at}: node ${node.name}`, found: "a cycle" });
       } else {
-        stack.push(...waiting.reverse());
+        for (const before of waiting.reverse()) stack.push(before);
       }
     }
   }
