@@ -5,6 +5,17 @@ export interface Range {
   max: number;
 }
 
+/** All that values reach. */
+export function rangeOf(values: Float32Array): Range {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return { min, max };
+}
+
 /** real = (quantized − zeroPoint) · scale, quantized in 0 … 255. The scale is a float32 value. */
 export interface ActivationScale {
   scale: number;

@@ -1,173 +1,170 @@
 import { LichenError } from "../errors.ts";
-import { attribute } from "../onnx/attributes.ts";
-import { asModel, GraphBuilder } from "../onnx/builder.ts";
-import type { Graph, Model, Node, ValueName } from "../onnx/graph.ts";
-import { float32, type Tensor, tensor } from "../onnx/tensor.ts";
-import { calibrate, minMax, type Observer } from "./calibrate.ts";
-import { type ActivationScale, activationScale, quantizeWeight, type Range, WEIGHT_LIMITS } from "./parameters.ts";
+import { normalizeModel } from "../normalize/index.ts";
+import { encodeModel } from "../onnx/encode.ts";
+import type { Model } from "../onnx/graph.ts";
+import { assertNumbers } from "../onnx/numbers.ts";
+import type { Pass } from "./calibration/observe.ts";
+import type { CalibrationMethod } from "./calibration/ranges.ts";
+import { chosen, countSamples, repeatable, type Samples } from "./calibration/samples.ts";
+import { type Candidate, candidatesOf } from "./candidates.ts";
+import { withCorrectedBiases } from "./correct-biases.ts";
+import { foldedModel } from "./folding/index.ts";
+import { layerNoise, outputNoise } from "./noise.ts";
+import { matcher } from "./patterns.ts";
+import { probe } from "./probe.ts";
+import { comparedLayers, type FloatNode, floatNodes, type QuantizationReport } from "./report.ts";
+import { TARGETS, type Target } from "./targets.ts";
 
 export interface QuantizeOptions {
-  /** Inputs of the model as it will meet them, batch first; a hundred or two will do. */
-  samples: Iterable<Tensor<"float32">>;
-  /** How a value's range follows from what was seen; by default all that was seen. */
-  observer?: () => Observer;
-  /** Weights in ±64, so that all machines agree to the bit. On by default. */
+  /** Inputs of the model as it will meet them; a hundred or two will do. */
+  samples: Samples;
+  /**
+   * How a value's range follows from what was seen; `minmax` by default. `auto` takes the one whose answers are nearest to the float
+   * model's on samples held out from calibration.
+   */
+  method?: CalibrationMethod | "auto";
+  /** Cross-layer equalization; off by default. `auto` keeps it where that brings the answers nearer. */
+  equalize?: boolean | "auto";
+  /** Bias correction, kept where it brings the answers nearer; off by default. */
+  correctBiases?: boolean;
+  /** Which integer kernels run the model: `x64` by default, with uint8 activations; `arm64` with int8 ones. */
+  target?: Target;
+  /** Weights in ±64, so that machines without VNNI agree with all others to the bit. On by default for x64. */
   reducedRange?: boolean;
+  /** Names of nodes that stay in float; «*» stands for anything. */
+  float?: readonly string[];
   threads?: number;
+  signal?: AbortSignal;
+  onProgress?: (progress: QuantizeProgress) => void;
+}
+
+export interface QuantizeProgress {
+  phase: "calibrate" | "choose" | "correct" | "measure";
+  done: number;
+  total: number;
 }
 
 /**
- * A float model as int8: QuantizeLinear and DequantizeLinear around every operator, in the one form that ONNX Runtime fuses
- * to integer kernels and that the engine derives its training graphs from. The input keeps its name and is quantized
- * to «‹input›_q»; the last layer's logits stay in float.
- * @throws UNSUPPORTED_OPERATOR naming the node; TOO_FEW_SAMPLES without calibration samples
+ * A float model as int8, as `quantizeWithReport` makes it, without measuring what became of each layer.
+ * @throws TOO_FEW_SAMPLES without calibration samples; UNSUPPORTED_OPERATOR, MODEL_CORRUPT
  */
 export async function quantizeModel(model: Model, options: QuantizeOptions): Promise<Model> {
-  const { graph } = model;
-  // Everything that can be refused is, before minutes go into calibration.
-  for (const node of graph.nodes) if (ruleOf(node) === "weighted") parametersOf(graph, node);
-  const activations = quantizedValues(graph);
-  const ranges = await calibrate(model, activations, options.samples, options.observer ?? minMax, options.threads);
-  const limit = WEIGHT_LIMITS[options.reducedRange === false ? "full" : "reduced"];
-  return { ...asModel(rewrite(graph, ranges, limit)), metadata: model.metadata };
-}
-
-/** What becomes of an operator. `computes` ones are quantized behind themselves, `passes` ones hand their input's scale on. */
-type Rule = "weighted" | "computes" | "passes";
-
-const RULES: Readonly<Record<string, Rule>> = {
-  Conv: "weighted",
-  Gemm: "weighted",
-  Add: "computes",
-  Clip: "computes",
-  Relu: "computes",
-  GlobalAveragePool: "computes",
-  Flatten: "passes",
-};
-
-function ruleOf(node: Node): Rule {
-  const rule = node.domain === "" && Object.hasOwn(RULES, node.opType) ? RULES[node.opType] : undefined;
-  if (rule) return rule;
-  throw unsupported(node, node.opType, Object.keys(RULES).join(", "));
-}
-
-/** The input, and every value whose range has to be known: what is computed, except what a Relu or the caller takes as it is. */
-function quantizedValues(graph: Graph): ValueName[] {
-  const computed = graph.nodes.filter((node) => ruleOf(node) !== "passes").map((node) => outputOf(graph, node));
-  const results = new Set(graph.outputs.map(({ name }) => name));
-  return [...new Set([graph.inputs[0]!.name, ...computed])].filter((value) => !results.has(value));
+  return (await quantized(model, options)).model;
 }
 
 /**
- * A node's output, or that of the Relu or Relu6 behind it: there, the ends of the quantized range are the clip, and the kernels
- * still fuse.
+ * A float model as int8: QuantizeLinear and DequantizeLinear around every operator that has a rule, in the one form that ONNX Runtime
+ * fuses to integer kernels and that the engine derives its training graphs from. What has no rule stays in float, and so does
+ * what only leads to the answers. The input keeps its name and is quantized to «‹input›_q». A model that is quantized in part
+ * keeps what it has.
+ * @throws TOO_FEW_SAMPLES without calibration samples; UNSUPPORTED_OPERATOR for what ONNX Runtime's standard operators do not cover,
+ * MODEL_CORRUPT
  */
-function outputOf(graph: Graph, node: Node): ValueName {
-  const output = node.outputs[0]!;
-  const users = graph.nodes.filter(({ inputs }) => inputs.includes(output));
-  const folds = (ruleOf(node) === "weighted" || node.opType === "Add") && users.length === 1;
-  if (!folds || graph.outputs.some(({ name }) => name === output)) return output;
-  return clipsFromZero(graph, users[0]!) ? users[0]!.outputs[0]! : output;
-}
-
-/** Relu, or a Clip from zero to anything: zero is the one lower end that a quantized range can have exactly. */
-function clipsFromZero(graph: Graph, { opType, inputs }: Node): boolean {
-  if (opType === "Relu") return true;
-  return opType === "Clip" && graph.initializers.get(inputs[1] ?? "")?.data[0] === 0;
-}
-
-interface Activation extends ActivationScale {
-  /** The names of the quantized value, its scale and its zero point. */
-  operands: [ValueName, ValueName, ValueName];
-}
-
-function rewrite(graph: Graph, ranges: ReadonlyMap<ValueName, Range>, limit: number): Graph {
-  const builder = new GraphBuilder();
-  // The float model's names are taken: a name made up here must not meet one that a later node brings.
-  for (const { outputs } of graph.nodes) for (const name of outputs) builder.fresh(name);
-  const activations = new Map<ValueName, Activation>();
-  const constant = (name: string, value: Tensor) => builder.constant(name, value);
-
-  const quantize = (value: ValueName, as: ValueName, given?: Activation) => {
-    const { scale, zeroPoint } = given ?? activationScale(ranges.get(as)!);
-    const operands = given?.operands.slice(1) ?? [
-      constant(`${as}_scale`, float32([], [scale])),
-      constant(`${as}_zero_point`, tensor("uint8", [], Uint8Array.of(zeroPoint))),
-    ];
-    const quantized = builder.add("QuantizeLinear", [value, ...operands], {}, `${as}_q`);
-    activations.set(as, { scale, zeroPoint, operands: [quantized, operands[0]!, operands[1]!] });
+export async function quantizeWithReport(
+  model: Model,
+  options: QuantizeOptions,
+): Promise<{ model: Model; report: QuantizationReport }> {
+  const found = await quantized(model, options);
+  const { best, candidates, heldOut } = found;
+  options.onProgress?.({ phase: "measure", done: 0, total: 1 });
+  const { layers, reals } = comparedLayers(best);
+  const noise = await layerNoise(best.graph, found.unsigned, layers, reals, best.probed, heldOut);
+  const outputDecibels = await outputNoise(found.float, found.unsigned, heldOut);
+  options.onProgress?.({ phase: "measure", done: 1, total: 1 });
+  return {
+    model: found.model,
+    report: {
+      method: best.method,
+      equalizedPairs: best.equalizedPairs,
+      biasesCorrected: found.biasesCorrected,
+      target: options.target ?? "x64",
+      weightLimit: found.limit,
+      samples: found.samples,
+      candidates: candidates.map(({ method, equalizedPairs, decibels }) => ({
+        method,
+        equalized: equalizedPairs > 0,
+        decibels: decibels!,
+      })),
+      outputDecibels,
+      layers: noise,
+      float: floatNodes(best, found.stays) satisfies FloatNode[],
+      bytes: { before: encodeModel(model).length, after: encodeModel(found.model).length },
+    },
   };
-  const dequantize = (value: ValueName) =>
-    builder.add("DequantizeLinear", activations.get(value)!.operands, {}, `${value}_real`);
-  /** What an operator without weights reads: activations, or constants (the bounds of a Clip) as they are. */
-  const operand = (value: ValueName) => {
-    if (activations.has(value)) return dequantize(value);
-    const given = graph.initializers.get(value);
-    if (given) builder.adoptConstant(value, given);
-    return value;
-  };
-  const perChannel = (name: string, type: "int8" | "int32", value: Tensor, scale: Tensor, axis: number) =>
-    builder.add(
-      "DequantizeLinear",
-      [
-        constant(`${name}_quantized`, value),
-        constant(`${name}_scale`, scale),
-        constant(`${name}_zero_point`, zeros(type, scale.dims)),
-      ],
-      { axis },
-      `${name}_real`,
-    );
+}
 
-  const input = graph.inputs[0]!;
-  builder.input(input.name, "float32", input.shape);
-  quantize(input.name, input.name);
-  for (const node of graph.nodes) {
-    const as = outputOf(graph, node);
-    if (activations.has(as)) continue; // a clip that the node in front of it has taken in
-    const [x] = node.inputs as [ValueName];
-    if (ruleOf(node) === "weighted") {
-      const { weight, bias, axis } = parametersOf(graph, node);
-      const q = quantizeWeight(weight, axis, bias, activations.get(x)!.scale, limit);
-      const operands = [
-        dequantize(x),
-        perChannel(`${node.name}_weight`, "int8", q.weight, q.weightScale, axis),
-        perChannel(`${node.name}_bias`, "int32", q.bias, q.biasScale, 0),
-      ];
-      builder.adopt({ ...node, inputs: operands });
-    } else {
-      builder.adopt({ ...node, inputs: node.inputs.map(operand) });
+/** Every fifth sample is held out where something is chosen by samples; of fewer than ten, none can be spared. */
+const HELD_OUT = 5;
+const ENOUGH_TO_HOLD_OUT = 10;
+
+/** Means settle soon, and what a layer hands on is kept for each sample. */
+const CORRECTION_SAMPLES = 64;
+
+async function quantized(model: Model, options: QuantizeOptions) {
+  const { method = "minmax", equalize = false, threads = 1, signal, onProgress } = options;
+  const samples = await repeatable(options.samples);
+  const { count, first } = await countSamples(samples);
+  const choice = method === "auto" || equalize === "auto" || options.correctBiases === true;
+  const holdsOut = choice && count >= ENOUGH_TO_HOLD_OUT;
+  const pass = (wanted: (place: number) => boolean): Pass => ({ samples: chosen(samples, wanted), threads, signal });
+  const calibration = holdsOut ? pass((place) => place % HELD_OUT !== 0) : { samples, threads, signal };
+  const heldOut = holdsOut ? pass((place) => place % HELD_OUT === 0) : { samples, threads, signal };
+
+  const float = oneInput(normalizeModel(model));
+  assertNumbers(float.graph);
+  const target = TARGETS[options.target ?? "x64"];
+  const limit = options.reducedRange === undefined ? target.weightLimit : options.reducedRange ? 64 : 127;
+  const stays = matcher(options.float ?? []);
+  const graph = await foldedModel(float, first);
+  const base = { graph, probed: await probe(graph, first), stays, limit };
+
+  onProgress?.({ phase: "calibrate", done: 0, total: 1 });
+  const candidates = await candidatesOf(base, { method, equalize }, calibration);
+  onProgress?.({ phase: "calibrate", done: 1, total: 1 });
+  let best: Candidate = candidates[0]!;
+  if (choice) {
+    for (const [at, candidate] of candidates.entries()) {
+      onProgress?.({ phase: "choose", done: at, total: candidates.length });
+      candidate.decibels = await outputNoise(float, candidate.model, heldOut);
+      if (candidate.decibels > best.decibels!) best = candidate;
     }
-    if (ranges.has(as)) quantize(node.outputs[0]!, as);
-    else if (ruleOf(node) === "passes") quantize(node.outputs[0]!, as, activations.get(x)!);
+    onProgress?.({ phase: "choose", done: candidates.length, total: candidates.length });
   }
-  for (const { name, ...info } of graph.outputs) builder.output(name, info);
-  return builder.build(graph.name);
+
+  let unsigned = best.model;
+  let biasesCorrected = false;
+  if (options.correctBiases) {
+    onProgress?.({ phase: "correct", done: 0, total: 1 });
+    const layers = new Set(comparedLayers(best).layers.map(({ name }) => name));
+    const few = { ...calibration, samples: chosen(calibration.samples, (place) => place < CORRECTION_SAMPLES) };
+    const corrected = await withCorrectedBiases(unsigned, best.graph, layers, best.probed, few);
+    biasesCorrected = (await outputNoise(float, corrected, heldOut)) > best.decibels!;
+    if (biasesCorrected) unsigned = corrected;
+    onProgress?.({ phase: "correct", done: 1, total: 1 });
+  }
+  return {
+    model: { ...target.finish(unsigned), metadata: model.metadata },
+    unsigned,
+    float,
+    best,
+    candidates: choice ? candidates : [],
+    biasesCorrected,
+    heldOut,
+    limit,
+    stays,
+    samples: {
+      calibration: holdsOut ? count - Math.ceil(count / HELD_OUT) : count,
+      heldOut: holdsOut ? Math.ceil(count / HELD_OUT) : 0,
+    },
+  };
 }
 
-const zeros = (type: "int8" | "int32", dims: readonly number[]): Tensor =>
-  type === "int8" ? tensor(type, dims, new Int8Array(dims[0]!)) : tensor(type, dims, new Int32Array(dims[0]!));
-
-/** Weight, bias (zeros where there is none) and the axis of the output channels. */
-function parametersOf(graph: Graph, node: Node): { weight: Tensor; bias: Float32Array; axis: number } {
-  const [, weightName, biasName = ""] = node.inputs as [ValueName, ValueName, ValueName?];
-  const weight = graph.initializers.get(weightName);
-  if (weight?.type !== "float32") throw unsupported(node, `weight ${weightName}`, "a float32 constant");
-  if (node.opType === "Gemm" && !isPlainGemm(node))
-    throw unsupported(node, "a scaled or transposed product", "x·W + b");
-  const axis = node.opType === "Gemm" && attribute(node, "transB", "int", 0) === 0 ? 1 : 0;
-  const channels = weight.dims[axis]!;
-  if (biasName === "") return { weight, axis, bias: new Float32Array(channels) };
-  const bias = graph.initializers.get(biasName);
-  if (bias?.type !== "float32" || bias.data.length !== channels) {
-    throw unsupported(node, `bias ${biasName}`, `a float32 constant of ${channels} numbers`);
-  }
-  return { weight, axis, bias: bias.data as Float32Array };
+function oneInput(model: Model): Model {
+  const { inputs, name } = model.graph;
+  if (inputs.length === 1 && inputs[0]!.type === "float32") return model;
+  throw new LichenError("UNSUPPORTED_OPERATOR", {
+    at: `graph ${name}`,
+    found: `inputs ${inputs.map((input) => `${input.name}: ${input.type}`).join(", ")}`,
+    wanted: "one of float32",
+  });
 }
-
-const isPlainGemm = (node: Node): boolean =>
-  attribute(node, "transA", "int", 0) === 0 &&
-  attribute(node, "alpha", "float", 1) === 1 &&
-  attribute(node, "beta", "float", 1) === 1;
-
-const unsupported = (node: Node, found: string, wanted: string): LichenError =>
-  new LichenError("UNSUPPORTED_OPERATOR", { at: `quantizing ${node.opType} ${node.name}`, found, wanted });
