@@ -86,9 +86,13 @@ export function trackOrders(b: GraphBuilder, graph: Graph, types: ValueTypes): A
     if (!codes || constant(codes) || !scale || !zeroPoint || constant(scale)?.data.length !== 1)
       return transpose(from, perm, to, output);
     const real = transpose(from, perm, to, b.fresh(`${output}_ordered`));
-    const quantize = { ...dequantize!, name: b.fresh(`${output}_quantized`), opType: "QuantizeLinear" };
-    emit({ ...quantize, inputs: [real, scale, zeroPoint], outputs: [quantize.name] });
-    emit({ ...dequantize!, name: output, inputs: [quantize.name, scale, zeroPoint], outputs: [output] });
+    const [quantizer, again] = ["quantizer", "dequantizer"].map((part) => b.fresh(`${output}_${part}`)) as [
+      string,
+      string,
+    ];
+    const quantize = { ...dequantize!, opType: "QuantizeLinear", name: quantizer, outputs: [quantizer] };
+    emit({ ...quantize, inputs: [real, scale, zeroPoint] });
+    emit({ ...dequantize!, name: again, inputs: [quantizer, scale, zeroPoint], outputs: [output] });
     return output;
   };
 

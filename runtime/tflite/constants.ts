@@ -1,4 +1,12 @@
-import { ELEMENTS, type ElementType, elementCount, float32, type Tensor, tensorFromBytes } from "../onnx/tensor.ts";
+import {
+  ELEMENTS,
+  type ElementArray,
+  type ElementType,
+  elementCount,
+  float32,
+  type Tensor,
+  tensorFromBytes,
+} from "../onnx/tensor.ts";
 import type { TfliteTensor } from "./model.ts";
 
 /** A constant's stored numbers, before any quantization is undone. int4 becomes int8, float16 float32. */
@@ -26,7 +34,7 @@ export function realNumbers(constant: TfliteTensor): Tensor<"float32"> {
 }
 
 /** Two to a byte, the lower half first. */
-function nibbles(bytes: Uint8Array, count: number): Int8Array {
+function nibbles(bytes: Uint8Array, count: number): ElementArray<"int8"> {
   return Int8Array.from({ length: count }, (_, at) => {
     const byte = bytes[at >> 1]!;
     return ((at % 2 === 0 ? byte << 4 : byte) << 24) >> 28;

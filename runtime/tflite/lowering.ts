@@ -149,7 +149,9 @@ export class Lowering {
     if (!codes) return this.b.constant(name, this.numbers(index));
     const stored = this.stored(index);
     const shift = codes.zeroPoint - this.tensor(index).quantization!.zeroPoints[0]!;
-    const data = ELEMENTS[codes.type].from(Array.from(stored.data, (code) => Number(code) + shift));
+    const data = ELEMENTS[codes.type].from(
+      Array.from<number | bigint, number>(stored.data, (code) => Number(code) + shift),
+    );
     const quantized = this.b.constant(`${name}_quantized`, tensor(codes.type, stored.dims, data));
     return this.b.add("DequantizeLinear", [quantized, ...this.#parameters(name, codes)], {}, `${name}_real`);
   }

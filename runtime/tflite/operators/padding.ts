@@ -11,10 +11,7 @@ const pad: Rule = ({ inputs, outputs }, lowering) => {
   const sizes = pairsOf(lowering, paddings);
   const fill = number === undefined ? 0 : lowering.numbers(number).data[0]!;
   if (value.own && fill === 0 && isConvolved(lowering, output, sizes) && sameCodes(lowering, input, output)) {
-    const [[top, bottom], [left, right]] = sizes.slice(1, 3) as [number[], number[]] as [
-      [number, number],
-      [number, number],
-    ];
+    const [[top, bottom], [left, right]] = [sizes[1]!, sizes[2]!];
     return lowering.give(output, { ...value, pads: [top, left, bottom, right] });
   }
   padded(lowering, input, output, sizes, "constant", fill);
