@@ -53,7 +53,11 @@ export function trackOrders(b: GraphBuilder, graph: Graph, types: ValueTypes): A
   };
   const shape = (value: ValueName) => types.get(value)!.shape;
   const constant = (value: ValueName) => graph.initializers.get(value);
-  const emit = (node: Node) => b.adopt(node);
+  const dequantizers = new Map<ValueName, Node>();
+  const emit = (node: Node): void => {
+    b.adopt(node);
+    if (node.opType === "DequantizeLinear" && !constant(node.inputs[0]!)) dequantizers.set(node.outputs[0]!, node);
+  };
 
   const reshape = (from: ValueName, to: readonly Dim[], name: string, output = b.fresh(name)): ValueName => {
     const symbols = to.filter((dim) => typeof dim !== "number").length;
@@ -75,38 +79,37 @@ export function trackOrders(b: GraphBuilder, graph: Graph, types: ValueTypes): A
 
   /** The same behind a DequantizeLinear gets quantizers of its own, so that an integer kernel finds one in front of it. */
   const transposeReal = (
-    value: ValueName,
     from: ValueName,
     perm: readonly number[],
     to: readonly Dim[],
     output: ValueName,
   ): ValueName => {
-    const dequantize = producers.get(value);
-    const [codes, scale, zeroPoint] = dequantize?.opType === "DequantizeLinear" ? dequantize.inputs : [];
-    if (!codes || constant(codes) || !scale || !zeroPoint || constant(scale)?.data.length !== 1)
+    const dequantize = dequantizers.get(from);
+    const [, scale, zeroPoint] = dequantize?.inputs ?? [];
+    if (!dequantize || !scale || !zeroPoint || constant(scale)?.data.length !== 1)
       return transpose(from, perm, to, output);
     const real = transpose(from, perm, to, b.fresh(`${output}_ordered`));
     const [quantizer, again] = ["quantizer", "dequantizer"].map((part) => b.fresh(`${output}_${part}`)) as [
       string,
       string,
     ];
-    const quantize = { ...dequantize!, opType: "QuantizeLinear", name: quantizer, outputs: [quantizer] };
+    const quantize = { ...dequantize, opType: "QuantizeLinear", name: quantizer, outputs: [quantizer] };
     emit({ ...quantize, inputs: [real, scale, zeroPoint] });
-    emit({ ...dequantize!, name: again, inputs: [quantizer, scale, zeroPoint], outputs: [output] });
+    emit({ ...dequantize, name: again, inputs: [quantizer, scale, zeroPoint], outputs: [output] });
     return output;
   };
 
   const read = (value: ValueName): ValueName => {
     const [order, flat] = [reordered.get(value), columns.get(value)];
     if (order && isIdentity(order.perm)) return order.source;
-    if (order) return once(value, () => transposeReal(value, order.source, order.perm, shape(value), value));
+    if (order) return once(value, () => transposeReal(order.source, order.perm, shape(value), value));
     if (!flat) return value;
     return once(value, () => {
       const batch = shape(value)[0]!;
-      const laid = reshape(flat.source, [batch, ...flat.dims], `${value}_places`);
+      const laid = transposeReal(flat.source, [0, 1], [batch, ...flat.dims], b.fresh(`${value}_places`));
       const to = flat.perm.map((axis) => (axis === 0 ? batch : flat.dims[axis - 1]!));
-      const ordered = transposeReal(value, laid, flat.perm, to, b.fresh(`${value}_ordered`));
-      return reshape(ordered, shape(value), value, value);
+      const ordered = transposeReal(laid, flat.perm, to, b.fresh(`${value}_ordered`));
+      return transposeReal(ordered, [0, 1], shape(value), value);
     });
   };
 
@@ -147,14 +150,12 @@ export function trackOrders(b: GraphBuilder, graph: Graph, types: ValueTypes): A
     const sourceShape = inverse.map((axis) => padded[axis]!);
     if (ahead === 0 && known) {
       const way = inverse.map((axis) => known.perm[axis]!);
-      return once(`${value}:${perm}`, () =>
-        transposeReal(value, known.source, way, sourceShape, b.fresh(`${value}_ordered`)),
-      );
+      return once(`${value}:${perm}`, () => transposeReal(known.source, way, sourceShape, b.fresh(`${value}_ordered`)));
     }
     return once(`${value}:${perm}`, () => {
       const itself = read(value);
       const wide = ahead === 0 ? itself : reshape(itself, padded, `${value}_wide`);
-      return transposeReal(value, wide, inverse, sourceShape, b.fresh(`${value}_ordered`));
+      return transposeReal(wide, inverse, sourceShape, b.fresh(`${value}_ordered`));
     });
   };
 

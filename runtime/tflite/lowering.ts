@@ -115,12 +115,15 @@ export class Lowering {
   give(index: number, value: Value): void {
     const codes = this.codes(index);
     if (!codes || value.pads) return void this.#values.set(index, value);
-    const name = this.name(index);
+    this.#values.set(index, { ...value, name: this.#quantized(value.name, codes, this.name(index)) });
+  }
+
+  #quantized(value: ValueName, codes: Codes, name: string): ValueName {
     const parameters = this.#parameters(name, codes);
-    const quantized = this.b.add("QuantizeLinear", [value.name, ...parameters], {}, `${name}_quantized`);
+    const quantized = this.b.add("QuantizeLinear", [value, ...parameters], {}, `${name}_quantized`);
     const real = this.b.add("DequantizeLinear", [quantized, ...parameters], {}, `${name}_real`);
     this.#codes.set(real, codes);
-    this.#values.set(index, { ...value, name: real });
+    return real;
   }
 
   /** The tensor is the value, to the last bit; its quantization, if any, is the one that the value has. */
@@ -178,11 +181,13 @@ export class Lowering {
     return this.resized(value, sample, own, name);
   }
 
-  /** N stays in front. */
+  /** N stays in front. What was quantized is so again: integer kernels want a quantizer right before them. */
   resized(value: Value, sample: readonly number[], own: boolean, name: string): Value {
     if (sample.join() === value.sample.join()) return { ...value, own };
     const dims = this.b.constant(`${name}_dims`, int64([0, ...sample]));
-    return { name: this.b.add("Reshape", [value.name, dims], {}, name), sample, own };
+    const shaped = this.b.add("Reshape", [value.name, dims], {}, name);
+    const codes = this.#codes.get(value.name);
+    return { name: codes ? this.#quantized(shaped, codes, name) : shaped, sample, own };
   }
 
   /** With every axis that the file counts behind N, its batch of one included. */

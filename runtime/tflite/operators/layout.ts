@@ -11,10 +11,7 @@ const reshape: Rule = ({ inputs, outputs }, lowering) => {
     const [real, imaginary] = parts.map((part) => lowering.shaped(part, shape, name)) as [Value, Value];
     return lowering.giveComplex(output, [real, imaginary]);
   }
-  const value = lowering.value(input);
-  const shaped = lowering.shaped(value, shape, name);
-  if (shaped.name === value.name) lowering.same(output, shaped);
-  else lowering.give(output, shaped);
+  lowering.same(output, lowering.shaped(lowering.value(input), shape, name));
 };
 
 const transpose: Rule = ({ inputs, outputs }, lowering) => {

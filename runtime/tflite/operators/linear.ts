@@ -31,7 +31,8 @@ const fullyConnected: Rule = (operator, lowering) => {
   const rows = lowering.resized(x, [...sample.slice(0, -1), width], own, `${name}_rows`);
   const operands = weightOperands(lowering, { input, weight, bias, output }, [1, 0], 1);
   const product = lowering.b.add("MatMul", [rows.name, operands.weight], {}, name);
-  const y = lowering.b.add("Add", [product, operands.bias], {}, `${name}_biased`);
+  const isBiased = bias !== undefined && bias >= 0 && lowering.integers(bias).some((number) => number !== 0);
+  const y = isBiased ? lowering.b.add("Add", [product, operands.bias], {}, `${name}_biased`) : product;
   lowering.give(output, fused(lowering, operator, { name: y, sample, own }));
 };
 

@@ -26,7 +26,7 @@ const reduce =
     const own = value.own && (keeps || !axes.has(0));
     const kept = lowering.tensor(output).shape;
     const sample = own ? kept.slice(1) : kept;
-    if (left.length === 0) return lowering.give(output, lowering.resized(value, sample, own, name));
+    if (left.length === 0) return lowering.same(output, lowering.resized(value, sample, own, name));
     const at = lowering.b.constant(`${name}_axes`, int64(left.map((axis) => lowering.axis(value, axis))));
     const y = lowering.b.add(opType, [value.name, at], { keepdims: keeps ? 1 : 0 }, name);
     lowering.give(output, { name: y, sample, own });

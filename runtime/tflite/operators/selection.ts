@@ -38,9 +38,7 @@ function cut(lowering: Lowering, input: number, output: number, cuts: readonly C
   const own = value.own && !taken.includes(0);
   const sample = own ? to.slice(1) : to;
   if (due.length === 0) {
-    const whole = lowering.resized(value, sample, own, name);
-    if (whole.name === value.name) lowering.same(output, whole);
-    else lowering.give(output, whole);
+    lowering.same(output, lowering.resized(value, sample, own, name));
     return;
   }
   const constant = (part: string, numbers: readonly number[]) => lowering.b.constant(`${name}_${part}`, int64(numbers));
