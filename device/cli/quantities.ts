@@ -48,6 +48,21 @@ export function number(text: string): number {
   return Number(text);
 }
 
+/** `0.485,0.456,0.406`: one number or several, negative ones too. */
+export const numbers = (text: string): number[] =>
+  text.split(",").map((part) => {
+    if (isNumeral(part.replace(/^\s*-/, ""))) return Number(part);
+    throw wanted(text, "a number, or several with commas between them");
+  });
+
+/** `224x224` → [224, 224], width first; `16000` → [16000]. */
+export function dimensions(text: string): number[] {
+  const parts = text.split(/[x×]/i);
+  if (parts.length > 2 || !parts.every((part) => /^\s*[1-9]\d{0,8}\s*$/.test(part)))
+    throw wanted(text, "width and height, as in 224x224, or one whole number");
+  return parts.map(Number);
+}
+
 /** A part of a whole, the whole itself excepted. */
 export function share(text: string): number {
   const value = number(text);

@@ -39,8 +39,10 @@ export function cardFor({ at, says, preprocessing, labels }: Found, options: Car
 
 const fileName = (at: string): string => at.split(/[/\\]/).at(-1)!;
 
-const descriptionOf = (at: string, { name, description, author }: TfliteMetadata): string =>
-  [name, description, author && `By ${author}.`].filter(Boolean).join(" ") || `Imported from ${fileName(at)}.`;
+function descriptionOf(at: string, { name, description, author }: TfliteMetadata): string {
+  const said = [name, description].filter(Boolean).join(": ");
+  return [said, author && `By ${author}.`].filter(Boolean).join(" ") || `Imported from ${fileName(at)}.`;
+}
 
 /** `Mobilenet V2 (1.0).int8.tflite` → `mobilenet-v2-1.0-int8`: what a card allows, from any name. */
 function idOf(at: string): string {

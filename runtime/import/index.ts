@@ -2,6 +2,7 @@ import type { Base } from "../derive/base.ts";
 import type { Model } from "../onnx/graph.ts";
 import type { CardDraft } from "../package/encode.ts";
 import { formatOf, type ModelFormat } from "../package/file-kind.ts";
+import { TARGETS, type Target } from "../quantize/targets.ts";
 import { type CardOptions, cardFor } from "./card.ts";
 import { checkModel } from "./check.ts";
 import { type ConformOptions, conform } from "./conform.ts";
@@ -14,6 +15,7 @@ import { inputRange } from "./range.ts";
 import type { Source } from "./source.ts";
 import { readTflite } from "./tflite.ts";
 
+export type { Target } from "../quantize/targets.ts";
 export type { ReadExternal } from "./external-data.ts";
 export { LAYOUTS, type Layout } from "./layout.ts";
 
@@ -24,12 +26,9 @@ export interface ImportOptions extends ConformOptions, PreprocessingOptions, Car
   /** Reads what lies beside the model: files that hold its weights. */
   external?: ReadExternal;
   labels?: readonly string[];
-  /** Which integer kernels the model is for; x64's by default, which arm64 runs too. */
+  /** Which integer kernels the model is for: `x64` by default, with uint8 activations; `arm64` with int8 ones. */
   target?: Target;
 }
-
-export const TARGETS = ["x64", "arm64"] as const;
-export type Target = (typeof TARGETS)[number];
 
 export interface Imported {
   format: ModelFormat;
@@ -56,7 +55,12 @@ export async function importModel(options: ImportOptions): Promise<Imported> {
   const known = { input: base.input, codes, range: inputRange(base.graph), normalization: says.normalization };
   const preprocessing = preprocessingFor(known, options, note);
   const labels = labelsFor(base.classes, options.labels, says.labels, note);
-  return { format, model, card: cardFor({ at, says, preprocessing, labels }, options, note), notes };
+  return {
+    format,
+    model: TARGETS[options.target ?? "x64"].finish(model),
+    card: cardFor({ at, says, preprocessing, labels }, options, note),
+    notes,
+  };
 }
 
 /** From format to how a file of it is read. */

@@ -30,15 +30,21 @@ export interface KnownInput {
  * @throws BAD_ARGUMENT where the shape does not say what is taken in
  */
 export function preprocessingFor(known: KnownInput, options: PreprocessingOptions, note: Note): Preprocessing {
-  if (options.preprocessing) return options.preprocessing;
+  if (options.preprocessing) return withGiven(options.preprocessing, options, note);
   const { name, shape } = known.input;
   const sizes = shape.slice(1) as number[];
   const says = options.mean !== undefined || options.std !== undefined;
   if (isPicture(sizes, says)) return picture(known, sizes, options, note);
+  const { sampleRateHz } = options;
+  const samples = samplesOf(sizes);
+  if (samples !== null && sampleRateHz !== undefined) {
+    const axes = sizes.length === 1 ? "samples" : "channel-samples";
+    return { kind: "waveform", sampleRateHz, windowSamples: samples, axes };
+  }
   throw new LichenError("BAD_ARGUMENT", {
-    at: sizes.length === 1 && sizes[0]! >= FEWEST_SAMPLES ? "--sample-rate" : "--preprocessing",
+    at: samples === null ? "--preprocessing" : "--sample-rate",
     found: `input ${name} of [${shape.join(", ")}], which does not say what it is made of`,
-    wanted: WANTED[sizes.length === 1 && sizes[0]! >= FEWEST_SAMPLES ? "waveform" : "other"],
+    wanted: samples === null ? WANTED.other : WANTED.waveform,
     todo: "say how samples become features; what a card's preprocessing may be stands in models/README.md",
   });
 }
@@ -50,6 +56,12 @@ const WANTED = {
 
 /** A window of sound has thousands of samples; what has fewer is made of it. */
 const FEWEST_SAMPLES = 2000;
+
+/** Of a waveform, [samples] or [1, samples]; null where the shape is another's. */
+const samplesOf = (sizes: readonly number[]): number | null =>
+  sizes.at(-1)! >= FEWEST_SAMPLES && (sizes.length === 1 || (sizes.length === 2 && sizes[0] === 1))
+    ? sizes.at(-1)!
+    : null;
 
 /** Colours, or one square channel; any other shape of one channel may as well be a spectrum, unless somebody speaks of pixels. */
 const isPicture = (sizes: readonly number[], saysPixels: boolean): boolean =>
@@ -76,6 +88,20 @@ function picture(
     mean: perChannel("--mean", mean, channels),
     std: perChannel("--std", std, channels),
   };
+}
+
+/** A preprocessing that is known, but for what somebody says otherwise. */
+function withGiven(known: Preprocessing, options: PreprocessingOptions, note: Note): Preprocessing {
+  const said = given(options, note);
+  if (!said) return known;
+  if (known.kind !== "image")
+    throw new LichenError("BAD_ARGUMENT", {
+      at: "--mean, --std",
+      found: `samples of kind ${known.kind}`,
+      wanted: "pictures",
+    });
+  const { mean, std } = said;
+  return { ...known, mean: perChannel("--mean", mean, known.channels), std: perChannel("--std", std, known.channels) };
 }
 
 function given({ mean, std }: PreprocessingOptions, note: Note): Normalization | null {

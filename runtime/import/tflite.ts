@@ -1,13 +1,9 @@
-import { LichenError } from "../errors.ts";
 import { decodeTflite } from "../tflite/decode.ts";
+import { lowerTflite } from "../tflite/lower.ts";
 import type { Source } from "./source.ts";
 
-export interface ReadTfliteOptions {
-  at: string;
-}
-
 /** @throws MODEL_CORRUPT, UNSUPPORTED_OPERATOR naming every operator that is not supported */
-export async function readTflite(bytes: Uint8Array, { at }: ReadTfliteOptions): Promise<Source> {
+export async function readTflite(bytes: Uint8Array, { at }: { at: string }): Promise<Source> {
   const decoded = decodeTflite(bytes, at);
-  throw new LichenError("UNSUPPORTED_OPERATOR", { at, found: `${decoded.operators.length} TFLite operators` });
+  return { model: lowerTflite(decoded), says: decoded.metadata };
 }

@@ -1,6 +1,7 @@
 import { encodeSafetensors } from "../adapter/safetensors.ts";
 import { assertWanted } from "../errors.ts";
 import { openSession } from "../execute/session.ts";
+import { normalizeModel } from "../normalize/index.ts";
 import type { Graph, Model, ValueName } from "../onnx/graph.ts";
 import { concatRows, int64, type Tensor } from "../onnx/tensor.ts";
 import { checkedFeatures, featuresOf, labelIndex, type Sample } from "../train/samples.ts";
@@ -28,11 +29,14 @@ export async function makeRehearsal(
   samples: readonly Sample[],
   { perClass = EXAMPLES_PER_CLASS, signal }: RehearsalOptions = {},
 ): Promise<Rehearsal | null> {
-  const input = model.graph.inputs[0]!;
-  const output = model.graph.outputs[0]!.name;
-  const value = firstValue(model.graph);
+  // The codes are those that training reads: uint8, also where the package itself holds int8 for arm64.
+  const normalized = normalizeModel(model);
+  const { graph } = normalized;
+  const input = graph.inputs[0]!;
+  const output = graph.outputs[0]!.name;
+  const value = firstValue(graph);
   const outputs = [{ name: output }, ...(value === input.name ? [] : [{ name: value }])];
-  const session = await openSession({ ...model, graph: { ...model.graph, outputs } });
+  const session = await openSession({ ...normalized, graph: { ...graph, outputs } });
   const chosen = new Map<number, Tensor[]>();
   try {
     for (const sample of samples) {

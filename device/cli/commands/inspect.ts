@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { OfflineInspectResult } from "../../offline/inspect.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
+import { preprocessed } from "../preprocessed.ts";
 import { bytes, facts, grouped, percent, show, table, wrapped } from "../terminal.ts";
 
 /** `lichen inspect`: what is in a model, what it costs, what could be trained. */
@@ -92,12 +93,6 @@ function methods({ methods: found }: OfflineInspectResult): string {
   return [...(trains.length > 0 ? [table(["method", "layers", "trainable parameters"], trains)] : []), ...reasons].join(
     "\n\n",
   );
-}
-
-function preprocessed(how: NonNullable<OfflineInspectResult["card"]>["preprocessing"]): string {
-  return how.kind === "image"
-    ? `pictures, ${how.width}×${how.height}, ${how.channels === 1 ? "grey" : "in colour"}`
-    : `sound, ${how.windowSamples / how.sampleRateHz} s at ${how.sampleRateHz} Hz, as ${how.mels} mel bands`;
 }
 
 const shape = (dims: readonly (number | string)[] | null): string => (dims === null ? "–" : `[${dims.join(", ")}]`);
