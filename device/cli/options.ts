@@ -9,6 +9,7 @@ export type OptionRow = readonly [
 
 /** Names of the engine's tables. Those themselves would bring ONNX Runtime along for whoever only asks for help; a test compares. */
 export const CHOICES = {
+  classes: ["keep", "extend", "replace"],
   loss: ["cross-entropy", "bce", "reconstruction", "entropy"],
   optimizer: ["adam", "adamw", "sgd"],
   schedule: ["cosine", "constant"],

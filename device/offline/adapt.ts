@@ -1,4 +1,6 @@
+import type { WantedClasses } from "../../runtime/derive/replace.ts";
 import {
+  type Adapter,
   type AdaptReport,
   adapt,
   createPreprocessor,
@@ -11,7 +13,7 @@ import {
   type TrainingOptions,
 } from "../../runtime/index.ts";
 import type { Budget } from "../../runtime/plan/index.ts";
-import type { TaskLoss } from "../../runtime/train/task.ts";
+import type { ClassMode, TaskLoss } from "../../runtime/train/task.ts";
 import { openRowFile } from "../cache/row-file.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
@@ -37,8 +39,8 @@ export interface OfflineAdaptOptions extends Partial<TrainingOptions> {
   start?: string;
   /** Patterns of the layers to adapt. */
   targets?: readonly string[];
-  /** Whether folders may name classes that the model does not know. */
-  newClasses?: boolean;
+  /** What becomes of the model's classes where folders name others; by default such a folder is an error. */
+  classes?: ClassMode;
   /** A plan that takes more is refused; `adaptive` chooses within it. */
   budget?: Budget;
   /** A folder where cached activations are kept: for data sets larger than memory, and for the next run on the same samples. */
@@ -55,6 +57,8 @@ export interface OfflineAdaptResult extends AdaptReport {
   sha256: string;
   /** Classes that this adapter adds to what was served before. */
   newClasses: readonly string[];
+  /** Whether its classes are in the place of the model's own. */
+  replaced: boolean;
   peakRssBytes: number;
   gate: GateDecision;
 }
@@ -115,12 +119,17 @@ export async function runOfflineAdapt(
       out,
       sha256: adapter.sha256,
       ...report,
-      newClasses: adapter.description.classes.slice((start?.description.classes ?? model.card.labels).length),
+      newClasses: addedClasses(adapter, start?.description ?? { classes: model.card.labels }),
+      replaced: adapter.description.replaced === true,
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
       gate: decision,
     };
   });
 }
+
+/** What an adapter can tell, and what served before cannot. */
+const addedClasses = ({ description }: Adapter, before: WantedClasses): string[] =>
+  description.classes.slice(description.replaced === before.replaced ? before.classes.length : 0);
 
 /** @throws BAD_ARGUMENT where nobody has said which of several classes a sample has */
 function samplesFor(loss: TaskLoss | undefined, samples: readonly Sample[]): readonly Sample[] {

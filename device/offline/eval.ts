@@ -66,7 +66,8 @@ export async function runOfflineEval(options: OfflineEvalOptions, signal?: Abort
     };
   }
   const evaluation = await evaluate({ ...work, samples: await readLabelled(options.data, preprocessor) });
-  const added = adapter?.description.classes.slice(model.card.labels.length) ?? [];
+  const { classes = [], replaced = false } = adapter?.description ?? {};
+  const added = replaced ? [] : classes.slice(model.card.labels.length);
   return { ...about, measured: loss, ...evaluation, newClasses: added.length > 0 ? apart(evaluation, added) : null };
 }
 

@@ -1,4 +1,5 @@
 import { type Base, prepareBase } from "../../runtime/derive/base.ts";
+import { withClasses } from "../../runtime/derive/replace.ts";
 import { createPreprocessor, DEFAULT_TRAINING, errorCode, LichenError, loadModel } from "../../runtime/index.ts";
 import { decodeModel } from "../../runtime/onnx/decode.ts";
 import {
@@ -137,8 +138,10 @@ async function importanceOf(
   const model = await loadModel(location);
   const training = trainingOptions({ batch, threads });
   const samples = await readDataset(data, createPreprocessor(model.card.preprocessing));
-  const task = makeTask(model, { samples, newClasses: true }, training.holdOut, seeded(training.seed));
-  const looksAt = makePlan(base, method === ADAPTIVE ? "full" : method, { ...(targets && { targets }) });
+  const task = makeTask(model, { samples, classes: "extend" }, training.holdOut, seeded(training.seed));
+  const looksAt = makePlan(withClasses(base, task, model.card.labels.length), method === ADAPTIVE ? "full" : method, {
+    ...(targets && { targets }),
+  });
   return { measured: await importanceFor(looksAt, task, training, { model }) };
 }
 

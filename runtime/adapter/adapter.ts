@@ -34,21 +34,28 @@ export const metricsSchema = z.object({
 });
 
 /** What an adapter says of itself. Unknown fields are kept out, so that older devices read newer adapters of the same format. */
-const descriptionSchema = z.object({
-  format: z.literal(1),
+const fields = z.object({
+  /** 2: with classes of its own, which older devices would take for more of the model's. */
+  format: z.union([z.literal(1), z.literal(2)]),
   base: z.object({ id: z.string(), version: z.string(), sha256: hash }),
   method: z.string().min(1),
   /** Layers that it changes. */
   targets: z.array(z.string()),
   /** Which method trained what, with which settings; what `method` says by itself where absent. */
   plan: planSpecSchema.optional(),
-  /** The model's, and behind them those that the adapter adds. */
+  /** The model's, and behind them those that the adapter adds; its own alone where it replaces the model's. */
   classes: z.array(z.string()).min(1),
+  replaced: z.literal(true).optional(),
   samplesPerClass: z.record(z.string(), z.int().nonnegative()),
   metrics: z.object({ before: metricsSchema, after: metricsSchema }),
   lineage: z.object({ parents: z.array(hash), contributors: z.array(z.string()) }),
   createdAt: z.string().nullable(),
   board: z.string().nullable(),
+});
+
+const descriptionSchema = fields.refine(({ format, replaced }) => (format === 2) === (replaced === true), {
+  path: ["format"],
+  error: "2 for an adapter that replaces the model's classes, and 1 for any other",
 });
 
 /** How well samples are classified; loss is the mean cross-entropy in nats. */

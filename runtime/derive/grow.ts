@@ -3,12 +3,14 @@ import { findLayers, isLinear, type Layer, type Operand } from "../integer/layer
 import { constantOf, quantizedOperand } from "../integer/quantized.ts";
 import type { Graph, Node, ValueName } from "../onnx/graph.ts";
 import { ELEMENTS, type ElementArray, elementCount, int64, type Tensor } from "../onnx/tensor.ts";
+import { prune } from "../passes/prune.ts";
 import { inferTypes } from "../shapes/infer.ts";
 import type { Base } from "./base.ts";
 
 /**
  * The base with room for more classes: rows of zeros at the end of its last layer. The old classes' logits stay what they were to the
- * bit; what the new rows become is trained like everything else, and so stands in the adapter.
+ * bit; what the new rows become is trained like everything else, and so stands in the adapter. Where the answer of a Softmax was
+ * quantized once more, as TFLite does it, it no longer is: steps of 1/256 were made for fewer classes.
  * @throws CANNOT_GROW when the logits are not what a linear layer gives
  */
 export function growHead(base: Base, added: number): Base {
@@ -33,7 +35,7 @@ export function growHead(base: Base, added: number): Base {
       ? widenReshape(node, base.classes, added, initializers)
       : { ...node, inputs: inputs.get(node) ?? node.inputs },
   );
-  const grown: Graph = { ...base.graph, nodes, initializers };
+  const grown = answeredInFull(base, { ...base.graph, nodes, initializers });
   const types = inferTypes(grown);
   const info = (name: ValueName) => ({ name, ...types.get(name)! });
   const graph = { ...grown, outputs: [info(base.output.name)] };
@@ -112,6 +114,16 @@ export function extended(value: Tensor, axis: number, added: number, fill: numbe
     data.set(value.data.subarray(outer * from, (outer + 1) * from) as never, outer * to);
   }
   return { type: value.type, dims, data };
+}
+
+/** With the activation at the end as the answer itself. */
+function answeredInFull({ logits, output, activation }: Base, graph: Graph): Graph {
+  const end = graph.nodes.find(({ opType, inputs: [x] }) => opType === activation && x === logits.name);
+  if (!end || end.outputs[0] === output.name) return graph;
+  const nodes = graph.nodes
+    .filter(({ outputs }) => !outputs.includes(output.name))
+    .map((node) => (node === end ? { ...end, outputs: [output.name] } : node));
+  return prune({ ...graph, nodes });
 }
 
 /** A Reshape to a fixed number of classes. */

@@ -8,9 +8,16 @@ export { DEFAULT_GATE, type GatePolicy, type Origin } from "./judges.ts";
 /**
  * Accepts an adapter only when it gains locally and does not forget. What counts as «before» is what is being served now.
  * The first judge that has something to judge by decides.
+ * @param replaced whether the adapter's classes are in the place of the model's own
  */
-export function gate(before: Metrics, after: Metrics, origin: Origin, policy: GatePolicy = DEFAULT_GATE): GateDecision {
-  const trial = { before, after, origin, policy: { ...DEFAULT_GATE, ...policy } };
+export function gate(
+  before: Metrics,
+  after: Metrics,
+  origin: Origin,
+  policy: GatePolicy = DEFAULT_GATE,
+  { replaced = false }: { replaced?: boolean | undefined } = {},
+): GateDecision {
+  const trial = { before, after, origin, replaced, policy: { ...DEFAULT_GATE, ...policy } };
   for (const judge of JUDGES) {
     const decision = judge(trial);
     if (decision) return decision;

@@ -26,6 +26,8 @@ export interface Trial {
   before: Metrics;
   after: Metrics;
   origin: Origin;
+  /** Whether the model's own classes are gone. */
+  replaced: boolean;
   policy: Required<GatePolicy>;
 }
 
@@ -44,9 +46,20 @@ const forgetting: Judge = ({ before, after, policy }) => {
   return null;
 };
 
+/** Classes in the place of the model's own: nothing is lost with those, but the new ones must be told better than by one answer for all. */
+const otherClasses: Judge = (trial) => {
+  const { before, after, replaced, policy } = trial;
+  const now = after.heldOut;
+  if (!replaced || before.heldOut || !now?.perClass || now.samples < policy.minHeldOut) return null;
+  const most = Math.max(...Object.values(now.perClass).map(({ samples }) => samples));
+  if (most === now.samples) return decide("NO_EVIDENCE", `${now.samples} held-out samples, all of one class`);
+  const facts = `held out: ${percent(now)} of ${now.samples}; the most frequent class alone: ${inPercent(most / now.samples)}`;
+  return decide(beatsChance(now, most / now.samples) ? "OTHER_CLASSES_LEARNT" : "OTHER_CLASSES_MISSED", facts);
+};
+
 /** Classes that the base has no output for: they have no «before», but must beat chance, and the old ones must not pay for it. */
 const newClasses: Judge = (trial) => {
-  const { before, after, policy } = trial;
+  const { before, after, replaced, policy } = trial;
   const now = after.heldOut?.perClass;
   if (!now || (before.heldOut && !before.heldOut.perClass)) return null;
   const known = before.heldOut?.perClass ?? {};
@@ -56,7 +69,8 @@ const newClasses: Judge = (trial) => {
   const [oldBefore, oldAfter, newAfter] = [total(known, old!), total(now, old!), total(now, fresh!)];
   const facts = `old classes: ${change(oldBefore, oldAfter)}; new: ${percent(newAfter)} of ${newAfter.samples}`;
   if (oldAfter.samples > 0 && loses(oldBefore, oldAfter, policy.maxForgetting)) return decide("FORGETS", facts);
-  if (oldAfter.samples === 0 && !keepsProof(after)) return decide("NO_EVIDENCE", `no sample of an old class; ${facts}`);
+  if (oldAfter.samples === 0 && !keepsProof(after) && !replaced)
+    return decide("NO_EVIDENCE", `no sample of an old class; ${facts}`);
   if (newAfter.samples < policy.minHeldOut) return lacking(trial, newAfter.samples);
   const chance = 1 / Math.max(2, Object.keys(now).length);
   return decide(beatsChance(newAfter, chance) ? "NEW_CLASSES" : "NEW_CLASSES_MISSED", facts);
@@ -98,7 +112,7 @@ const unlabelled: Judge = ({ before, after, policy }) => {
 const information = ({ entropy, marginalEntropy }: Confidence): number => marginalEntropy - entropy;
 
 /** In this order: what forbids comes before what allows, and labels before guesses. */
-export const JUDGES: readonly Judge[] = [forgetting, newClasses, labelled, measured, unlabelled];
+export const JUDGES: readonly Judge[] = [forgetting, otherClasses, newClasses, labelled, measured, unlabelled];
 
 /** The decision where local samples say nothing. */
 export function lacking({ after, origin, policy }: Trial, samples = after.heldOut?.samples): GateDecision {

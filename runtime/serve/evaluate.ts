@@ -1,7 +1,8 @@
-import type { Adapter, Metrics, Score } from "../adapter/adapter.ts";
+import type { Adapter, AdapterDescription, Metrics, Score } from "../adapter/adapter.ts";
 import { beforeActivation } from "../derive/base.ts";
 import { assertWanted, LichenError } from "../errors.ts";
 import { openSession } from "../execute/session.ts";
+import { decide } from "../gate/decision.ts";
 import { type GateDecision, type GatePolicy, gate } from "../gate/gate.ts";
 import { asModel } from "../onnx/builder.ts";
 import { decodeModel } from "../onnx/decode.ts";
@@ -64,14 +65,29 @@ export interface AppraiseOptions extends Omit<EvaluateOptions, "adapter"> {
   policy?: GatePolicy;
 }
 
-/** Puts an adapter that came from elsewhere to the gate: local samples, where there are some, and the rehearsal pack. */
+/**
+ * Puts an adapter that came from elsewhere to the gate: local samples, where there are some, and the rehearsal pack. One whose classes
+ * replace those of the model is for whoever asked for it: beside what serves now it has nothing to be compared by.
+ */
 export async function appraise(
   options: AppraiseOptions,
 ): Promise<{ decision: GateDecision; metrics: { before: Metrics; after: Metrics } }> {
+  const [candidate, incumbent] = [options.candidate, options.incumbent].map((each) => each?.description);
+  if ((candidate!.replaced || incumbent?.replaced) && !sameAnswers(candidate!, incumbent)) {
+    const metrics = { heldOut: null, rehearsal: null };
+    const facts = `${candidate!.classes.length} classes: ${candidate!.classes.slice(0, 10).join(", ")}`;
+    return { decision: decide("OTHER_CLASSES", facts), metrics: { before: metrics, after: metrics } };
+  }
   const before = await measure(options, options.incumbent);
   const after = await measure(options, options.candidate);
-  return { decision: gate(before, after, "peer", options.policy), metrics: { before, after } };
+  return {
+    decision: gate(before, after, "peer", options.policy, candidate),
+    metrics: { before, after },
+  };
 }
+
+const sameAnswers = (a: AdapterDescription, b: AdapterDescription | undefined): boolean =>
+  a.replaced === b?.replaced && a.classes.join("\n") === b?.classes.join("\n");
 
 async function measure(options: AppraiseOptions, adapter: Adapter | undefined): Promise<Metrics> {
   const { model, samples } = options;
@@ -79,10 +95,11 @@ async function measure(options: AppraiseOptions, adapter: Adapter | undefined): 
   // Of classes that only the other adapter knows there is no score.
   const classes = classesOf(model, options.candidate);
   const labels = samples.map((sample) => labelIndex(classes, sample));
-  const names = classes.length > model.card.labels.length ? classes : undefined;
+  const { replaced } = options.candidate.description;
+  const names = replaced || classes.length > model.card.labels.length ? classes : undefined;
   return {
     heldOut: score((await answersOf(options, served)).logits, labels, names),
-    rehearsal: await measureRehearsal(served, options),
+    rehearsal: replaced ? null : await measureRehearsal(served, options),
   };
 }
 

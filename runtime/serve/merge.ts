@@ -1,7 +1,7 @@
 import { type Adapter, assertAdapterFits } from "../adapter/adapter.ts";
 import { type Base, prepareBase } from "../derive/base.ts";
 import { deriveDeploy } from "../derive/deploy.ts";
-import { growHead } from "../derive/grow.ts";
+import { withClasses } from "../derive/replace.ts";
 import { LichenError } from "../errors.ts";
 import { encodeModel } from "../onnx/encode.ts";
 import { CARD_KEY, type ModelPackage } from "../package/package.ts";
@@ -13,8 +13,8 @@ import { makePlan, type Plan, planOf } from "../plan/plan.ts";
  */
 export async function merge(model: ModelPackage, adapter: Adapter): Promise<Uint8Array> {
   assertAdapterFits(adapter, model);
-  const added = adapter.description.classes.length - model.card.labels.length;
-  const plan = planOfAdapter(growHead(prepareBase(model.model), Math.max(0, added)), adapter);
+  const base = withClasses(prepareBase(model.model), adapter.description, model.card.labels.length);
+  const plan = planOfAdapter(base, adapter);
   const parameters = Object.fromEntries(
     plan.parameters.map(({ name, dims }) => {
       const value = adapter.tensors.get(name);

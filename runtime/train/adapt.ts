@@ -62,7 +62,7 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
     const seconds = { derive, cache: cached, train: lap() };
     return {
       adapter,
-      decision: gate(metrics.before, metrics.after, "local", options.gate),
+      decision: gate(metrics.before, metrics.after, "local", options.gate, task),
       report: {
         method: plan.method,
         trainableParameters: plan.trainableParameters,

@@ -1,6 +1,7 @@
 import type { Base } from "../derive/base.ts";
+import { deriveDeploy } from "../derive/deploy.ts";
 import { headOf } from "../derive/grow.ts";
-import { isWeighted } from "../integer/layers.ts";
+import { findLayers, isWeighted } from "../integer/layers.ts";
 import { parseMethods, withSettings } from "../methods/index.ts";
 import {
   ADAPTIVE,
@@ -12,17 +13,19 @@ import {
   type TrainingCosts,
   throughputFrom,
 } from "../plan/index.ts";
-import { makePlan, type Plan, planOf } from "../plan/plan.ts";
+import { makePlan, type Plan, planOf, startParameters } from "../plan/plan.ts";
 import type { PlanSpec } from "../plan/plan-spec.ts";
 import type { Importance } from "../plan/spec.ts";
-import { makeDataset } from "./dataset.ts";
+import { inferTypes } from "../shapes/infer.ts";
+import { type Dataset, makeDataset } from "./dataset.ts";
 import { measureImportance } from "./importance.ts";
+import { imprinted } from "./imprint.ts";
 import { measureStep } from "./measured-step.ts";
 import type { TrainingOptions } from "./options.ts";
 import type { AdaptOptions } from "./request.ts";
 import { openRowCache } from "./rows.ts";
 import { splitRehearsal } from "./samples.ts";
-import type { Task } from "./task.ts";
+import { rehearsalFor, type Task } from "./task.ts";
 
 /** What choosing takes of a request. */
 export type ChoiceRequest = Pick<
@@ -64,7 +67,8 @@ export async function proposePlan(
 /** How the plan will be trained, as far as its cost depends on it. */
 function costsOf(task: Task, training: TrainingOptions, { model }: ChoiceRequest): TrainingCosts {
   const { batch, optimizer, epochs, views, rehearsalMix } = training;
-  const pack = model.rehearsal && task.loss !== "reconstruction" ? splitRehearsal(model.rehearsal).train.length : 0;
+  const rehearsal = rehearsalFor(model, task);
+  const pack = rehearsal ? splitRehearsal(rehearsal).train.length : 0;
   const shown = task.train.length + (pack > 0 ? Math.round(task.train.length * rehearsalMix) : 0);
   return { batch, optimizer, epochs, rows: task.train.length * (views + 1) + pack, steps: Math.ceil(shown / batch) };
 }
@@ -126,12 +130,29 @@ export async function importanceFor(
     const { train, batches } = dataset;
     // The base agrees with itself: of what keeps its opinion the gradient is zero.
     const terms = dataset.terms.filter(({ loss }) => loss !== "distillation");
-    const importance = await measureImportance(plan, train, { terms, rows: batches.local, batch, threads, signal });
+    const known = task.replaced ? await withRows(plan, some, dataset, { threads, signal }) : plan;
+    const importance = await measureImportance(known, train, { terms, rows: batches.local, batch, threads, signal });
     report(total);
     return importance;
   } finally {
     await cache.close();
   }
+}
+
+/** The plan over a head whose rows are imprinted already: through rows of zeros no gradient reaches what is before them. */
+async function withRows(
+  plan: Plan,
+  task: Task,
+  { train, batches: { local } }: Dataset,
+  options: { threads: number; signal: AbortSignal | undefined },
+): Promise<Plan> {
+  const { base, frontier, spec, method } = plan;
+  const head = { ...makePlan(base, "head"), frontier };
+  const labels = task.train.map((at) => task.labels[at]![0]);
+  const rows = await imprinted(head, startParameters(head), 0, { rows: train.rows, local, labels }, options);
+  const { graph } = await deriveDeploy(head, rows);
+  const types = inferTypes(graph);
+  return planOf({ ...base, graph, types, layers: findLayers(graph, types) }, spec, method);
 }
 
 function trainsHead({ base, targets }: Plan): boolean {

@@ -10,7 +10,7 @@ import { type BatchOptions, viewRows } from "./batches.ts";
 import type { TrainingOptions } from "./options.ts";
 import { type CachedRows, joined, type RowCache, type RowSource, resident } from "./rows.ts";
 import { featuresOf, type Sample, sampleId, splitRehearsal } from "./samples.ts";
-import type { Task } from "./task.ts";
+import { ownClasses, rehearsalFor, type Task } from "./task.ts";
 import { lossTerms, type Role, takesPart } from "./terms.ts";
 import type { TrainingSet } from "./trainer.ts";
 
@@ -58,7 +58,8 @@ export async function makeDataset(
   const local = await cache.add(trainSources, from, (done) => onProgress(done, total));
   const heldOut = await cache.add(heldOutSources, from, (done) => onProgress(task.train.length + done, total));
   await assertDifferent(local, views + 1);
-  const pack = model.rehearsal && task.loss !== "reconstruction" ? await cachePack(cache, model.rehearsal) : null;
+  const rehearsal = rehearsalFor(model, task);
+  const pack = rehearsal ? await cachePack(cache, rehearsal) : null;
 
   const roles: Role[] = [
     ...task.train.flatMap((sample) => {
@@ -68,7 +69,8 @@ export async function makeDataset(
     ...(pack?.train.labels ?? []).map((label) => ({ sample: null, label, rehearsed: true })),
   ];
   const rows = pack ? joined(local, pack.train.rows) : local;
-  const terms = lossTerms(task, roles, model.card.labels.length, training);
+  const oldClasses = ownClasses(model, task);
+  const terms = lossTerms(task, roles, oldClasses, training);
   if (terms.length === 0) {
     const wanted = "labels, or an entropy above 0";
     throw new LichenError("NOTHING_TO_TRAIN", {
@@ -82,7 +84,7 @@ export async function makeDataset(
   const balances = training.balance === "on" && task.loss === "cross-entropy";
   const balance = balances && labels.every((label) => label !== undefined) ? labels : undefined;
   return {
-    train: { rows: await heldInMemory(rows, training), side: await sideOf(plan, model, task, roles, terms) },
+    train: { rows: await heldInMemory(rows, training), side: await sideOf(plan, oldClasses, task, roles, terms) },
     terms,
     batches: {
       local: rowsOf.map(([first]) => first!),
@@ -157,7 +159,7 @@ async function cachePack(cache: RowCache, rehearsal: Rehearsal) {
 /** Everything but the teacher, whose opinion is asked once the evaluation graph is there. */
 async function sideOf(
   plan: Plan,
-  { card }: ModelPackage,
+  oldClasses: number,
   task: Task,
   roles: readonly Role[],
   terms: readonly LossTerm[],
@@ -168,7 +170,7 @@ async function sideOf(
     if (partial) {
       side[EPOCH.part(loss)] = float32(
         [count],
-        roles.map((role) => (takesPart(loss, role, card.labels.length) ? 1 : 0)),
+        roles.map((role) => (takesPart(loss, role, oldClasses) ? 1 : 0)),
       );
     }
     if (loss === "cross-entropy")

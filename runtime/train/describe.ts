@@ -17,12 +17,13 @@ export function describeAdapter(
   const layers = plan.targets.map(({ layer }) => layer.name);
   const sites = plan.modules.map(({ site }) => site.name);
   return {
-    format: 1,
+    format: task.replaced ? 2 : 1,
     base: { id: card.id, version: card.version, sha256 },
     method: plan.method,
     targets: [...new Set([...layers, ...sites])],
     plan: plan.spec,
     classes: [...task.classes],
+    ...(task.replaced && { replaced: true as const }),
     samplesPerClass,
     metrics,
     lineage: {

@@ -1,3 +1,4 @@
+import { deriveDeploy } from "../derive/deploy.ts";
 import { headOf } from "../derive/grow.ts";
 import { assertWanted } from "../errors.ts";
 import { openSession, type Tensors } from "../execute/session.ts";
@@ -8,21 +9,31 @@ import { elementCount } from "../onnx/tensor.ts";
 import { cut } from "../passes/cut.ts";
 import { parameterName } from "../plan/parts.ts";
 import type { Plan } from "../plan/plan.ts";
-import { featuresOf } from "./samples.ts";
-import { rows } from "./score.ts";
-import type { Task } from "./task.ts";
+import type { CachedRows } from "./rows.ts";
+import { rows as rowsOf } from "./score.ts";
+
+/** What rows of new classes are made of: cached samples that are of one class. */
+export interface Examples {
+  rows: CachedRows;
+  /** Which of the rows are one sample each, and the class of each; undefined where nobody has said. */
+  local: readonly number[];
+  labels: readonly (number | undefined)[];
+}
 
 /**
  * Start parameters with the rows of new classes imprinted: each points from the mean of all samples' embeddings to the mean of its
- * own, as long as the old classes' rows are on average, and answers to its own mean as the old classes do to their best.
+ * own. Beside old classes it is as long as their rows are on average, and answers to its own mean as they do to their best; where
+ * there are none, all answer alike to their own means, and nine to one against the others.
+ * @param start where training would start otherwise, zeros in the new rows
+ * @param old classes that have rows already
  * @throws CANCELLED
  * @see Qi et al. 2018, arXiv:1712.07136
  */
 export async function imprinted(
   plan: Plan,
-  task: Task,
   start: Tensors,
   old: number,
+  examples: Examples,
   options: EmbedOptions,
 ): Promise<Tensors> {
   const layers = headOf(plan.base);
@@ -30,23 +41,24 @@ export async function imprinted(
   const biased = layers.find((layer) => layer.bias)!;
   const weightName = parameterName(head, "weight");
   const weight = start[weightName]!;
-  const embeddings = await embed(plan, head, task, options);
+  const embedded = await embed(plan, start, head, examples, options);
 
-  const everywhere = meanOf(embeddings.map(({ embedding }) => embedding));
-  const usual = averageNorm(realWeight(plan, head), head, old);
+  const everywhere = meanOf(embedded.map(({ embedding }) => embedding));
+  const fresh = Array.from({ length: plan.base.classes - old }, (_, at) => {
+    const own = embedded.filter((each) => each.label === old + at);
+    const mean = meanOf(own.map(({ embedding }) => embedding));
+    const best = old === 0 ? 0 : meanOf(own.map(({ logits }) => [Math.max(...logits.subarray(0, old))]))[0]!;
+    return { label: old + at, mean, way: unit(minus(mean, everywhere)), best };
+  }).filter(({ mean }) => mean.length > 0);
+  const length = old === 0 ? decisive(fresh) : averageNorm(realWeight(plan, head, start), head, old);
+
   const values = Float32Array.from(weight.data as Float32Array);
   const bias = biased && start[parameterName(biased, "bias")];
   const biases = bias && Float32Array.from(bias.data as Float32Array);
-  for (let label = old; label < task.classes.length; label++) {
-    const own = embeddings.filter((each) => each.label === label);
-    if (own.length === 0) continue;
-    const mean = meanOf(own.map(({ embedding }) => embedding));
-    const way = mean.map((value, at) => value - everywhere[at]!);
-    const length = Math.hypot(...way) || 1;
-    const row = way.map((value) => (value * usual) / length);
+  for (const { label, mean, way, best } of fresh) {
+    const row = way.map((value) => value * length);
     for (const [at, value] of row.entries()) values[placeOf(head, weight.dims, label, at)] = value;
-    const best = meanOf(own.map(({ logits }) => [Math.max(...logits.subarray(0, old))]))[0]!;
-    if (biases) biases[label] = best - row.reduce((sum, value, at) => sum + value * mean[at]!, 0);
+    if (biases) biases[label] = best - dot(row, mean);
   }
   return {
     ...start,
@@ -60,20 +72,44 @@ interface EmbedOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** What the last layer reads of each training sample, and what the base answers. */
-async function embed(plan: Plan, head: Layer, task: Task, { threads, signal }: EmbedOptions) {
-  const { graph, types, input, logits } = plan.base;
+/** So sure is a class of its own mean, beside all others together. */
+const ODDS = 9;
+
+/** The length of rows that tells means apart: where a class meets its mean, the others lie ln(9 · their number) below it on average. */
+function decisive(fresh: readonly { mean: number[]; way: number[] }[]): number {
+  const gaps = fresh.flatMap((own) =>
+    fresh.flatMap((other) => (other === own ? [] : [dot(other.way, minus(other.mean, own.mean))])),
+  );
+  const gap = gaps.reduce((sum, each) => sum + each, 0) / Math.max(1, gaps.length);
+  return gap > 0 ? Math.log(ODDS * (fresh.length - 1)) / gap : 0;
+}
+
+const BATCH = 16;
+
+/** What the last layer reads of each sample where training starts, and what the model answers there. */
+async function embed(
+  plan: Plan,
+  start: Tensors,
+  head: Layer,
+  { rows, local, labels }: Examples,
+  { threads, signal }: EmbedOptions,
+) {
+  const { types, logits } = plan.base;
   const value = head.node.inputs[0]!;
-  const session = await openSession(asModel(cut(graph, types, [input.name], [value, logits.name])), { threads });
+  const { graph } = await deriveDeploy(plan, start);
+  const session = await openSession(asModel(cut(graph, types, plan.frontier, [value, logits.name])), { threads });
   try {
-    const found = [];
-    for (const at of task.train) {
+    const found: { label: number; embedding: number[]; logits: Float32Array }[] = [];
+    const chosen = local.flatMap((row, at) => (labels[at] === undefined ? [] : [{ row, label: labels[at] }]));
+    for (let begin = 0; begin < chosen.length; begin += BATCH) {
       assertWanted(signal, "imprinting");
-      const label = task.labels[at]![0];
-      if (label === undefined) continue;
-      const results = await session.run({ [input.name]: await featuresOf(task.samples[at]!) });
-      const embedding = Array.from(results[value]!.data as Float32Array);
-      found.push({ label, embedding, logits: rows(results[logits.name]!, plan.base.classes)[0]! });
+      const batch = chosen.slice(begin, begin + BATCH);
+      const results = await session.run(await rows.load(batch.map(({ row }) => row)));
+      const embeddings = results[value]!;
+      const own = rowsOf(embeddings, embeddings.data.length / batch.length);
+      const answers = rowsOf(results[logits.name]!, plan.base.classes);
+      for (const [at, { label }] of batch.entries())
+        found.push({ label, embedding: Array.from(own[at]!), logits: answers[at]! });
     }
     return found;
   } finally {
@@ -86,8 +122,13 @@ function placeOf({ weightAxis }: Layer, dims: readonly number[], label: number, 
   return weightAxis === 0 ? label * elementCount(dims.slice(1)) + at : at * dims[1]! + label;
 }
 
-/** The weight in real numbers, in its own order. */
-function realWeight({ base: { graph } }: Plan, { node, weight, weightAxis }: Layer): Float32Array {
+/** The weight in real numbers, in its own order, where training starts. */
+function realWeight(plan: Plan, head: Layer, start: Tensors): Float32Array {
+  const moved = start[parameterName(head, "weight")]!.data as Float32Array;
+  return baseWeight(plan, head).map((value, at) => value + moved[at]!);
+}
+
+function baseWeight({ base: { graph } }: Plan, { node, weight, weightAxis }: Layer): Float32Array {
   const { dequantize, at, dims } = weight!;
   if (!dequantize) return constantOf(graph, node.inputs[at]!).data as Float32Array;
   const operand = quantizedOperand(dequantize);
@@ -112,3 +153,13 @@ function averageNorm(values: Float32Array, head: Layer, classes: number): number
 
 const meanOf = (vectors: readonly (readonly number[])[]): number[] =>
   (vectors[0] ?? []).map((_, at) => vectors.reduce((sum, vector) => sum + vector[at]!, 0) / vectors.length);
+
+const dot = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((sum, value, at) => sum + value * b[at]!, 0);
+
+const minus = (a: readonly number[], b: readonly number[]): number[] => a.map((value, at) => value - b[at]!);
+
+function unit(vector: readonly number[]): number[] {
+  const length = Math.hypot(...vector) || 1;
+  return vector.map((value) => value / length);
+}

@@ -1,6 +1,6 @@
 import { assertAdapterFits } from "../adapter/adapter.ts";
 import { type Base, prepareBase } from "../derive/base.ts";
-import { growHead } from "../derive/grow.ts";
+import { withClasses } from "../derive/replace.ts";
 import { LichenError } from "../errors.ts";
 import type { ModelPackage } from "../package/package.ts";
 import { type SeededRandom, seeded } from "../random/random.ts";
@@ -24,10 +24,21 @@ export function makeJob(options: AdaptOptions): Job {
   const { model, start } = options;
   if (start) assertAdapterFits(start, model);
   const random = seeded(training.seed);
-  const task = makeTask(model, { ...options, known: start?.description.classes }, training.holdOut, random);
-  const base = growHead(prepareBase(model.model), task.newClasses);
-  if (task.loss !== "reconstruction") assertLabelsFit(model, base.classes - task.newClasses);
-  return { training, random, task, base };
+  const task = makeTask(model, options, training.holdOut, random);
+  const own = prepareBase(model.model);
+  if (task.loss !== "reconstruction") assertLabelsFit(model, own.classes);
+  if (task.replaced) assertNothingKept(training);
+  return { training, random, task, base: withClasses(own, task, model.card.labels.length) };
+}
+
+/** @throws BAD_ARGUMENT */
+function assertNothingKept({ distillation }: TrainingOptions): void {
+  if (distillation === "auto" || distillation === 0) return;
+  throw new LichenError("BAD_ARGUMENT", {
+    at: "distillation",
+    found: distillation,
+    wanted: "none where the model's classes are replaced: it has no opinion on others",
+  });
 }
 
 /** @throws BAD_CARD */

@@ -1,7 +1,6 @@
 import type { Metrics } from "../adapter/adapter.ts";
 import type { Tensors } from "../execute/session.ts";
 import { bytesOf } from "../onnx/tensor.ts";
-import type { ModelPackage } from "../package/package.ts";
 import type { Dataset } from "./dataset.ts";
 import { featuresOf } from "./samples.ts";
 import { confidence, multiLabelScore, reconstructionScore, score } from "./score.ts";
@@ -65,18 +64,13 @@ function classified({ heldOut, labels, rehearsal, rehearsalLabels, names }: Outp
 const hot = (labels: readonly (readonly number[])[], outputs: readonly Float32Array[]): Float32Array[] =>
   labels.map((own, sample) => Float32Array.from(outputs[sample]!, (_, at) => (own.includes(at) ? 1 : 0)));
 
-export async function measureWith(
-  evaluator: Evaluator,
-  model: ModelPackage,
-  task: Task,
-  { heldOut, rehearsal }: Dataset,
-): Promise<Measure> {
+export async function measureWith(evaluator: Evaluator, task: Task, { heldOut, rehearsal }: Dataset): Promise<Measure> {
   const inputs =
     task.loss === "reconstruction"
       ? await Promise.all(task.heldOut.map(async (at) => asFloats(bytesOf(await featuresOf(task.samples[at]!)))))
       : [];
   const labels = task.heldOut.map((at) => task.labels[at]!);
-  const names = task.classes.length > model.card.labels.length ? task.classes : undefined;
+  const names = task.newClasses > 0 ? task.classes : undefined;
   return async (parameters, classes) => {
     const within = (rows: Float32Array[]) =>
       classes === undefined ? rows : rows.map((row) => row.subarray(0, classes));

@@ -18,7 +18,7 @@ import { type Measure, measureWith } from "./measure.ts";
 import type { TrainingOptions } from "./options.ts";
 import { type ProbeOptions, probeLearningRate } from "./probe.ts";
 import type { AdaptOptions, CheckpointStore } from "./request.ts";
-import type { Task } from "./task.ts";
+import { ownClasses, type Task } from "./task.ts";
 import { type Evaluator, openEvaluator, openTrainer, type Trainer } from "./trainer.ts";
 
 /** A training run whose samples are cached. */
@@ -32,10 +32,10 @@ export interface Run extends AdaptOptions {
 
 /** Trains from where the incumbent or the base is, and keeps the best that was seen. @throws CANCELLED, DIVERGED */
 export async function train(run: Run) {
-  const { plan, task, dataset, training, model } = run;
+  const { plan, task, dataset, training } = run;
   const evaluator = await openEvaluator(await deriveEvaluation(plan), plan, { ...training, signal: run.signal });
   try {
-    const measure = await measureWith(evaluator, model, task, dataset);
+    const measure = await measureWith(evaluator, task, dataset);
     const side = { ...dataset.train.side, ...(await teacher(run, evaluator)) };
     const start = await startOf(run);
     const trainer = await openTrainer(await deriveEpoch(plan, { ...training, terms: dataset.terms }), plan, {
@@ -135,22 +135,30 @@ async function takenUp(checkpoint: CheckpointStore, identity: RunIdentity): Prom
 }
 
 /** Where training starts: at the adapter that serves now, or at the base; new classes at the means of their samples. */
-async function startOf({ plan, task, start: incumbent, training, model, signal }: Run): Promise<Tensors> {
-  const from = incumbent ? parametersUnder(incumbent, plan) : startParameters(plan);
-  const known = incumbent?.description.classes.length ?? model.card.labels.length;
-  return known < task.classes.length ? imprinted(plan, task, from, known, { ...training, signal }) : from;
+async function startOf(run: Run): Promise<Tensors> {
+  const { plan, task, dataset, training, signal } = run;
+  const from = incumbentOf(run);
+  const known = knownBefore(run);
+  if (known === task.classes.length) return from;
+  const { local } = dataset.batches;
+  const labels = task.train.map((at) => task.labels[at]![0]);
+  return imprinted(plan, from, known, { rows: dataset.train.rows, local, labels }, { ...training, signal });
 }
 
 /** What serves now has no answer for classes that come only with this adapter. */
-async function beforeOf(
-  { plan, task, start: incumbent, model }: Run,
-  measure: Measure,
-  measured: Metrics,
-): Promise<Metrics> {
-  const known = incumbent?.description.classes.length ?? model.card.labels.length;
-  if (known === task.classes.length) return measured;
-  return measure(incumbent ? parametersUnder(incumbent, plan) : startParameters(plan), known);
+async function beforeOf(run: Run, measure: Measure, measured: Metrics): Promise<Metrics> {
+  const known = knownBefore(run);
+  if (known === run.task.classes.length) return measured;
+  if (known > 0) return measure(incumbentOf(run), known);
+  // Of several labels a sample there is but a loss, and nothing to compare that with than what imprinting alone gives.
+  return run.task.loss === "bce" ? measured : { heldOut: null, rehearsal: null };
 }
+
+const incumbentOf = ({ plan, start }: Run): Tensors => (start ? parametersUnder(start, plan) : startParameters(plan));
+
+/** How many of the task's classes what serves now can tell. */
+const knownBefore = ({ model, task, start }: Run): number =>
+  start?.description.classes.length ?? ownClasses(model, task);
 
 /** The base's own logits on every training sample, where a loss asks for them. */
 async function teacher({ plan, dataset }: Run, evaluator: Evaluator): Promise<Tensors> {

@@ -1,6 +1,7 @@
+import type { WantedClasses } from "../derive/replace.ts";
 import { LichenError } from "../errors.ts";
 import type { LossName } from "../losses/index.ts";
-import type { ModelPackage } from "../package/package.ts";
+import type { ModelPackage, Rehearsal } from "../package/package.ts";
 import { type Random, shuffled } from "../random/random.ts";
 import { classIndex, type Sample } from "./samples.ts";
 import { type Split, splitByClass } from "./split.ts";
@@ -8,11 +9,21 @@ import { type Split, splitByClass } from "./split.ts";
 /** What is learnt from samples: losses that can stand alone. */
 export type TaskLoss = Exclude<LossName, "distillation">;
 
+/**
+ * What becomes of a model's own classes: they stay the only ones, samples bring others that come behind them, or the samples' classes
+ * take their place.
+ */
+export const CLASS_MODES = ["keep", "extend", "replace"] as const;
+export type ClassMode = (typeof CLASS_MODES)[number];
+
 /** Samples sorted out: what each is to be, which of them train and which only judge. */
 export interface Task {
   loss: TaskLoss;
-  /** The model's classes, and behind them those that the samples bring. */
+  /** The model's classes, and behind them those that the samples bring; those of the samples alone where they replace the model's. */
   classes: readonly string[];
+  /** Whether the model's own classes are gone: there is nothing to keep, and nothing to forget. */
+  replaced: boolean;
+  /** How many classes the model cannot tell by itself. */
   newClasses: number;
   samples: readonly Sample[];
   /** Class numbers of each sample; none of an unlabelled one. */
@@ -27,19 +38,22 @@ export interface TaskOptions {
   heldOut?: readonly Sample[] | undefined;
   /** What to learn; without it that follows from the labels: none, one, or several for each sample. */
   loss?: TaskLoss | undefined;
-  /** Classes that earlier adapters have added already, behind the model's own. */
-  known?: readonly string[] | undefined;
-  /** Whether samples may bring classes that the model does not know. */
-  newClasses?: boolean | undefined;
+  /** The adapter that is gone on from: its classes are known too, and may be other ones than the model's. */
+  start?: { description: WantedClasses } | undefined;
+  /** `keep` by default: a class that is not known is refused. */
+  classes?: ClassMode | undefined;
 }
 
-/** @throws TOO_FEW_SAMPLES, UNKNOWN_CLASS, BAD_ARGUMENT for labels that do not go with the loss */
+/** @throws TOO_FEW_SAMPLES, UNKNOWN_CLASS, ONE_CLASS, BAD_ARGUMENT for labels that do not go with the loss or with the classes */
 export function makeTask(model: ModelPackage, options: TaskOptions, share: number, random: Random): Task {
   const { samples: given, heldOut } = options;
   const samples = [...given, ...(heldOut ?? [])];
   const named = samples.map(({ label }) => (label === null ? [] : typeof label === "string" ? [label] : label));
   const loss = options.loss ?? lossFor(samples);
-  const classes = loss === "reconstruction" ? [...model.card.labels] : classesFor(model, named, options);
+  const { classes, replaced } =
+    loss === "reconstruction"
+      ? { classes: [...model.card.labels], replaced: false }
+      : classesFor(model, named, options);
   const labels =
     loss === "reconstruction"
       ? named.map(() => [])
@@ -57,27 +71,66 @@ export function makeTask(model: ModelPackage, options: TaskOptions, share: numbe
   if (loss === "cross-entropy")
     assertSeveralClasses(
       model,
+      replaced,
       split.train.map((at) => labels[at]![0]),
     );
   if (split.train.length === 0)
     throw new LichenError("TOO_FEW_SAMPLES", { found: given.length, wanted: "at least one to train on" });
-  return { loss, classes, newClasses: classes.length - model.card.labels.length, samples, labels, ...split };
+  const newClasses = classes.length - ownClasses(model, { replaced });
+  return { loss, classes, replaced, newClasses, samples, labels, ...split };
 }
+
+/** How many of the model's own classes are still there. */
+export const ownClasses = ({ card }: ModelPackage, { replaced }: Pick<Task, "replaced">): number =>
+  replaced ? 0 : card.labels.length;
+
+/** The examples that keep a model from forgetting; none where its classes are gone, or have no part in what is learnt. */
+export const rehearsalFor = ({ rehearsal }: ModelPackage, { loss, replaced }: Task): Rehearsal | undefined =>
+  loss === "reconstruction" || replaced ? undefined : rehearsal;
 
 function lossFor(samples: readonly Sample[]): TaskLoss {
   if (samples.some(({ label }) => Array.isArray(label))) return "bce";
   return samples.length > 0 && samples.every(({ label }) => label === null) ? "entropy" : "cross-entropy";
 }
 
-/** New classes in alphabetical order, so that the same samples give the same adapter. @throws UNKNOWN_CLASS */
-function classesFor({ card }: ModelPackage, named: readonly (readonly string[])[], options: TaskOptions): string[] {
-  const known = [...card.labels, ...(options.known ?? []).filter((name) => !card.labels.includes(name))];
+/** New classes in alphabetical order, so that the same samples give the same adapter. @throws UNKNOWN_CLASS, BAD_ARGUMENT */
+function classesFor(
+  { card }: ModelPackage,
+  named: readonly (readonly string[])[],
+  { start, classes: mode = "keep" }: TaskOptions,
+): { classes: string[]; replaced: boolean } {
+  const before = start?.description;
+  const replaced = mode === "replace" || before?.replaced === true;
+  const known = before?.classes ?? (replaced ? [] : card.labels);
   const added = [...new Set(named.flat())].filter((name) => !known.includes(name)).sort();
-  if (added.length === 0 || options.newClasses) return [...known, ...added];
+  const classes = [...known, ...added];
+  if (mode === "replace") assertReplaceable(before, added, classes);
+  if (added.length === 0 || mode !== "keep") return { classes, replaced };
   throw new LichenError("UNKNOWN_CLASS", {
     found: added.join(", "),
     wanted: known.join(", "),
-    todo: "rename the class folder, or allow new classes (--new-classes)",
+    todo: "rename the class folder, or say what becomes of the model's classes: --classes extend or --classes replace",
+  });
+}
+
+/** @throws BAD_ARGUMENT, ONE_CLASS */
+function assertReplaceable(
+  before: WantedClasses | undefined,
+  added: readonly string[],
+  classes: readonly string[],
+): void {
+  if (before && (!before.replaced || added.length > 0)) {
+    throw new LichenError("BAD_ARGUMENT", {
+      at: "classes to replace",
+      found: `an adapter that knows ${before.classes.join(", ")}`,
+      wanted: "the base, or an adapter of these very classes",
+      todo: "start from the base, or add to the adapter's classes (--classes extend)",
+    });
+  }
+  if (classes.length > 1) return;
+  throw new LichenError("ONE_CLASS", {
+    found: classes.join() || "no label",
+    wanted: "labelled samples of two classes",
   });
 }
 
@@ -101,9 +154,14 @@ function checkLabels(loss: TaskLoss, samples: readonly Sample[], labels: readonl
 }
 
 /** A model that answers one class always would seem to have gained. @param labels of the training samples @throws ONE_CLASS */
-function assertSeveralClasses({ rehearsal, card }: ModelPackage, labels: readonly (number | undefined)[]): void {
+function assertSeveralClasses(
+  { rehearsal, card }: ModelPackage,
+  replaced: boolean,
+  labels: readonly (number | undefined)[],
+): void {
   const present = new Set(labels.filter((label) => label !== undefined));
-  if (present.size !== 1 || card.labels.length < 2 || (rehearsal && rehearsal.labels.length > 0)) return;
+  const others = !replaced && (card.labels.length < 2 || (rehearsal && rehearsal.labels.length > 0));
+  if (present.size !== 1 || others) return;
   throw new LichenError("ONE_CLASS", { found: `${labels.length} samples` });
 }
 

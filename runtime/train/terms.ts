@@ -51,7 +51,7 @@ const UNLABELLED = { margin: 0.4, diversity: 1 };
 
 function classification({ task, training, oldClasses, has }: Mixture, entropy: number): LossTerm[] {
   const { labelSmoothing, distillation } = training;
-  const kept = distillation === "auto" ? Number(task.newClasses > 0) : distillation;
+  const kept = distillation === "auto" ? Number(task.newClasses > 0 && !task.replaced) : distillation;
   const [labelled, unlabelled] = [has(isLabelled), has(isUnlabelled)];
   const supervised: LossTerm = {
     loss: "cross-entropy",

@@ -30,7 +30,11 @@ const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
   "What is learnt:": [
     ["--method <method>", "such as lora:rank=8, or adaptive (default head+bias; without labels bias+scale)"],
     ["--targets <patterns>", "layers to train, with commas between; «*» stands for anything", list],
-    ["--new-classes", "folders may name classes that the model does not know"],
+    [
+      "--classes <what>",
+      "where folders name others than the model's: extend adds them, replace drops the model's own (default keep: an error)",
+      CHOICES.classes,
+    ],
     [
       "--loss <loss>",
       "what is lowered; follows from the labels by default; bce takes folders such as cat+dog, and _none",

@@ -44,7 +44,7 @@ function chosen({ explanation }: OfflineAdaptResult): Fact[] {
 }
 
 /** On each thing there is to judge by: before → after. */
-function gains({ before, after, newClasses }: OfflineAdaptResult): Fact[] {
+function gains({ before, after, newClasses, replaced }: OfflineAdaptResult): Fact[] {
   const found: Fact[] = [];
   if (after.heldOut) {
     const { accuracy, samples, perClass } = after.heldOut;
@@ -54,7 +54,7 @@ function gains({ before, after, newClasses }: OfflineAdaptResult): Fact[] {
     if (perClass && newClasses.length > 0) {
       const old = Object.keys(perClass).filter((name) => !newClasses.includes(name));
       const fresh = newClasses.filter((name) => name in perClass);
-      found.push(["old classes", `${total(before.heldOut?.perClass, old)} → ${total(perClass, old)}`]);
+      if (!replaced) found.push(["old classes", `${total(before.heldOut?.perClass, old)} → ${total(perClass, old)}`]);
       found.push(["new classes", `${total(perClass, fresh)}: ${newClasses.join(", ")}`]);
     }
   }

@@ -21,6 +21,7 @@ const result: OfflineAdaptResult = {
   trainingStateBytes: { predicted: 6_400_000, measured: 6_100_000 },
   explanation: null,
   newClasses: [],
+  replaced: false,
   peakRssBytes: 156_000_000,
   gate: { accepted: true, reason: "GAIN", explanation: "it is better" },
 };
@@ -78,6 +79,18 @@ it("tells old classes from new ones, of which there was nothing before", () => {
     ]),
   );
   expect(found.join()).not.toContain("rehearsal");
+});
+
+it("says nothing of old classes where they are gone", () => {
+  const perClass = { yak: { samples: 4, correct: 3 }, ox: { samples: 2, correct: 2 } };
+  const found = lines({
+    newClasses: ["yak", "ox"],
+    replaced: true,
+    before: { accuracy: null, heldOut: null, rehearsal: null },
+    after: { accuracy: 5 / 6, heldOut: { ...score(6, 5 / 6), perClass }, rehearsal: null },
+  });
+  expect(found).toEqual(expect.arrayContaining(["held out: – → 83.3 % of 6", "new classes: 83.3 % of 6: yak, ox"]));
+  expect(found.join()).not.toContain("old classes");
 });
 
 it("shows losses and entropies where there is no accuracy", () => {

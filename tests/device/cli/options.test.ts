@@ -6,10 +6,12 @@ import { DEFAULT_TRAINING } from "../../../runtime/index.ts";
 import { LOSSES } from "../../../runtime/losses/index.ts";
 import { OPTIMIZERS } from "../../../runtime/optimizers/index.ts";
 import { SCHEDULES } from "../../../runtime/train/schedule.ts";
+import { CLASS_MODES } from "../../../runtime/train/task.ts";
 
 it("offers what the engine's tables have", () => {
   const standAlone = Object.keys(LOSSES).filter((name) => name !== "distillation");
   expect([...CHOICES.loss].sort()).toEqual(standAlone.sort());
+  expect(CHOICES.classes).toEqual(CLASS_MODES);
   expect([...CHOICES.optimizer].sort()).toEqual(Object.keys(OPTIMIZERS).sort());
   expect([...CHOICES.schedule].sort()).toEqual(Object.keys(SCHEDULES).sort());
 });
@@ -59,7 +61,7 @@ describe("the options of adapt", () => {
   it("reach the engine under its own names, read as what they are", () => {
     const everything = asked(
       `${files} --val v --start s --cache c --cache-size 1GiB --fresh --method lora:rank=8 --targets last:2,conv* ` +
-        "--new-classes --loss cross-entropy --label-smoothing 0.1 --distillation 0.5 --rehearsal-mix 1 --no-balance " +
+        "--classes extend --loss cross-entropy --label-smoothing 0.1 --distillation 0.5 --rehearsal-mix 1 --no-balance " +
         "--views 2 --hold-out 0.3 --budget-memory 32MiB --budget-seconds 2min --budget-adapter 64KiB --epochs 3 " +
         "--patience 2 --batch 8 --lr 0.01 --schedule constant --optimizer sgd --seed 7 --threads 2",
     );
@@ -74,7 +76,7 @@ describe("the options of adapt", () => {
       fresh: true,
       method: "lora:rank=8",
       targets: ["last:2", "conv*"],
-      newClasses: true,
+      classes: "extend",
       loss: "cross-entropy",
       labelSmoothing: 0.1,
       distillation: 0.5,
@@ -95,7 +97,7 @@ describe("the options of adapt", () => {
     const known = new Set<string>(Object.keys(DEFAULT_TRAINING));
     const beyondTraining = Object.keys(everything).filter((name) => !known.has(name));
     expect(beyondTraining.sort()).toEqual(
-      "budget cache cacheBytes data fresh loss method model newClasses out start targets val".split(" "),
+      "budget cache cacheBytes classes data fresh loss method model out start targets val".split(" "),
     );
   });
 

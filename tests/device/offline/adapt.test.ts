@@ -66,6 +66,7 @@ describe("what scripts read", () => {
       bestEpoch: count,
       learningRate: z.literal(0.01),
       newClasses: z.array(z.string()).length(0),
+      replaced: z.literal(false),
     });
     const result = JSON.parse(JSON.stringify(await run({})));
     expect(schema.safeParse(result).error).toBeUndefined();
@@ -122,7 +123,7 @@ describe("what is learnt", () => {
   it("new classes, which are told apart from old ones", async () => {
     const data = await dataset({ one: "one", two: "two", hello: "three" });
     await expect(run({ data })).rejects.toThrow(/^UNKNOWN_CLASS/);
-    const result = await run({ data, newClasses: true });
+    const result = await run({ data, classes: "extend" });
     expect(result.newClasses).toEqual(["hello"]);
     expect(result.after.heldOut!.perClass).toHaveProperty("hello");
     const evaluated = await runOfflineEval({ model, data, adapter: result.out });
@@ -134,6 +135,16 @@ describe("what is learnt", () => {
     const onward = await run({ data, start: result.out });
     expect(onward).toMatchObject({ newClasses: [], method: result.method });
   });
+});
+
+it("other classes in the place of the model's own", async () => {
+  const data = await dataset({ first: "one", second: "two", third: "three" });
+  const result = await run({ data, classes: "replace" });
+  expect(result).toMatchObject({ newClasses: ["first", "second", "third"], replaced: true });
+  expect(Object.keys(result.after.heldOut!.perClass!)).toEqual(["first", "second", "third"]);
+  const evaluated = await runOfflineEval({ model, data, adapter: result.out });
+  expect(evaluated).toMatchObject({ measured: "cross-entropy", newClasses: null });
+  expect(Object.keys(evaluated.perClass!)).toEqual(["first", "second", "third"]);
 });
 
 describe("within a budget", () => {

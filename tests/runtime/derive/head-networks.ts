@@ -10,7 +10,11 @@ export interface HeadOptions {
   head: "conv" | "matmul" | "gemm";
   flatten?: "Flatten" | "Reshape";
   quantized?: boolean;
+  /** A step of the quantized logits: 0.02 lets them reach to 2.7, as they do while weights are noise; trained ones go further. */
+  step?: number;
   activation?: "Softmax";
+  /** Whether the answer of the activation is quantized once more, in steps of 1/256 as TFLite has it. */
+  quantizedAnswer?: boolean;
   weights?: "int8" | "uint8";
   activations?: "uint8" | "int8";
   /** Whether the residual sum reads the very DequantizeLinear that the second convolution reads. */
@@ -19,7 +23,15 @@ export interface HeadOptions {
 
 /** A convolution, a residual sum, a pool, and one of several heads. */
 export function networkWithHead(options: HeadOptions): Model {
-  const { head, flatten = "Flatten", quantized, activation, weights = "int8", activations = "uint8" } = options;
+  const {
+    head,
+    flatten = "Flatten",
+    quantized,
+    activation,
+    weights = "int8",
+    activations = "uint8",
+    step = 0.02,
+  } = options;
   const next = random(9);
   const b = new GraphBuilder();
   const codes = (type: "int8" | "uint8" | "int32", dims: number[], value: (at: number) => number) =>
@@ -78,7 +90,7 @@ export function networkWithHead(options: HeadOptions): Model {
   let logits: ValueName;
   if (head === "conv") {
     const { w, bias } = layer([CLASSES, 8, 1, 1], 0);
-    const y = quantize(b.add("Conv", [pooled.real(), w, bias(pooled.scale)], {}, "head"), 0.02, 120).real();
+    const y = quantize(b.add("Conv", [pooled.real(), w, bias(pooled.scale)], {}, "head"), step, 120).real();
     logits =
       flatten === "Flatten" ? b.add("Flatten", [y]) : b.add("Reshape", [y, b.constant("shape", int64([-1, CLASSES]))]);
   } else {
@@ -86,7 +98,7 @@ export function networkWithHead(options: HeadOptions): Model {
     const { w, bias } = layer([8, CLASSES], 1);
     if (head === "gemm") {
       const y = b.add("Gemm", [embedding.real(), w, bias(embedding.scale)], {}, "head");
-      logits = quantized ? quantize(y, 0.02, 120).real() : y;
+      logits = quantized ? quantize(y, step, 120).real() : y;
     } else {
       const product = b.add("MatMul", [embedding.real(), w], {}, "head");
       const y = quantized ? quantize(product, 0.02, 120).real() : product;
@@ -94,6 +106,7 @@ export function networkWithHead(options: HeadOptions): Model {
       logits = quantized ? quantize(added, 0.02, 118).real() : added;
     }
   }
-  b.output(activation ? b.add(activation, [logits], { axis: -1 }) : logits, { type: "float32" });
+  const answer = activation ? b.add(activation, [logits], { axis: -1 }) : logits;
+  b.output(options.quantizedAnswer ? quantize(answer, 1 / 256, 0).real() : answer, { type: "float32" });
   return asModel(b.build("network"));
 }

@@ -7,7 +7,7 @@ import { makePlan } from "../../../runtime/plan/plan.ts";
 import { executed } from "../normalize/compare.ts";
 import { random, toyModel } from "../toy.ts";
 import { expectExact, FOLDING, MODULES, parametersOf } from "./exact.ts";
-import { networkWithHead as network } from "./head-networks.ts";
+import { type HeadOptions, networkWithHead as network } from "./head-networks.ts";
 
 /** How models end, and what else differs among tools: a network of a convolution, a pool and one of several heads. */
 const HEADS: Record<string, () => Model> = {
@@ -27,11 +27,28 @@ describe.each(Object.entries(HEADS))("what is trained is what is served with %s"
   it.each([...FOLDING, ...MODULES])("%s", (method) => expectExact(make(), method));
 });
 
+/** As int8 TFLite files end: quantized logits, a Softmax, and its answer quantized again. */
+const TFLITE: HeadOptions = { head: "gemm", quantized: true, activation: "Softmax", quantizedAnswer: true };
+
+describe.each(
+  Object.entries({
+    ...HEADS,
+    "the end of a TFLite file": () => network(TFLITE),
+    "the end of a legacy TFLite file": () => network({ ...TFLITE, weights: "uint8" }),
+    "the end of a TFLite file for arm64": () => network({ ...TFLITE, head: "conv", activations: "int8" }),
+  }),
+)("what is trained is what is served with other classes in the place of %s", (_, make) => {
+  const methods = [...FOLDING, ...MODULES].filter((method) => !method.startsWith("head"));
+  // Rows of zeros answer nothing: whatever else is trained, the head is too.
+  it.each(methods)("head+%s", (method) => expectExact(make(), `head+${method}`, { replaced: 6 }));
+});
+
 describe.each([1, 3, 17])("in batches of %i", (batch) => {
   it.each([1, 2])("on %i threads", async (threads) => {
     for (const method of ["bias+scale", "full", "lora"]) {
       await expectExact(network({ head: "matmul", quantized: true }), method, { batch, threads });
       await expectExact(toyModel(), method, { batch, threads });
+      await expectExact(network(TFLITE), `head+${method}`, { batch, threads, replaced: 3 });
     }
   });
 });

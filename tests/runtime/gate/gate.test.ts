@@ -141,6 +141,35 @@ describe("the gate, with new classes", () => {
   });
 });
 
+describe("the gate, with other classes in the place of the model's own", () => {
+  it.each([
+    ["told apart", null, byClass({ x: [10, 9], y: [10, 8] }), "OTHER_CLASSES_LEARNT"],
+    ["hardly better than a guess", null, byClass({ x: [10, 6], y: [10, 6] }), "OTHER_CLASSES_MISSED"],
+    [
+      "no better than the answer that is right most often",
+      null,
+      byClass({ x: [90, 90], y: [10, 1] }),
+      "OTHER_CLASSES_MISSED",
+    ],
+    ["of one class alone, which proves nothing", null, byClass({ x: [20, 20] }), "NO_EVIDENCE"],
+    ["too few samples", null, byClass({ x: [2, 2], y: [2, 2] }), "TOO_FEW_HELD_OUT"],
+    [
+      "against an adapter that knew them",
+      byClass({ x: [10, 7], y: [10, 8] }),
+      byClass({ x: [10, 9], y: [10, 8] }),
+      "GAIN",
+    ],
+    ["no better than it", byClass({ x: [10, 9], y: [10, 8] }), byClass({ x: [10, 9], y: [10, 8] }), "NO_GAIN"],
+    ["and one more", byClass({ x: [10, 9] }), byClass({ x: [10, 9], z: [10, 9] }), "NEW_CLASSES"],
+  ] as const)("%s", (_, was, is, reason) => {
+    const decision = gate(metrics(was, null), metrics(is, null), "local", DEFAULT_GATE, { replaced: true });
+    expect(decision).toMatchObject({
+      reason,
+      accepted: ["OTHER_CLASSES_LEARNT", "GAIN", "NEW_CLASSES"].includes(reason),
+    });
+  });
+});
+
 describe("the gate, without labels", () => {
   const sure = (entropy: number, marginalEntropy: number, topShare = 0.2, samples = 50): Metrics["confidence"] => ({
     samples,

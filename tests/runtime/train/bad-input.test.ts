@@ -114,7 +114,7 @@ describe("samples that teach nothing are refused", () => {
 
   it("of one new class only", () =>
     expectRefusal(
-      { samples: samples.map((each) => ({ ...each, label: "zebra" })), newClasses: true },
+      { samples: samples.map((each) => ({ ...each, label: "zebra" })), classes: "extend" as const },
       "ONE_CLASS",
       /10|32|40/,
     ));

@@ -20,7 +20,7 @@ function signalAt(n: number): AbortSignal & { asked: number } {
 }
 
 it("ends whatever it is in the midst of, and asks in every phase", async () => {
-  const options = { model, samples, newClasses: true, method: "sparse+scale", epochs: 3, batch: 4 };
+  const options = { model, samples, classes: "extend" as const, method: "sparse+scale", epochs: 3, batch: 4 };
   const whole = signalAt(Number.POSITIVE_INFINITY);
   const { adapter } = await adapt({ ...options, signal: whole });
   const places = new Set<string>();

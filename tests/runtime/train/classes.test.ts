@@ -50,7 +50,7 @@ describe("new classes", () => {
       samples,
       method: "head+bias",
       start: taught,
-      newClasses: true,
+      classes: "extend",
       epochs: 1,
       learningRate: 1e-12,
     });
@@ -71,7 +71,7 @@ describe("new classes", () => {
         model: untrained,
         samples,
         method,
-        newClasses: true,
+        classes: "extend",
         ...(start && { start }),
       });
       expect(decision).toMatchObject({ accepted: true, reason: "NEW_CLASSES" });
@@ -99,7 +99,7 @@ describe("new classes", () => {
       samples: [...toySamples(60, 3), ...zebra],
       method: "head+bias",
       start: taught,
-      newClasses: true,
+      classes: "extend",
     });
     const samples = [...toySamples(40, 6), ...zebra, ...samplesOf("gnu", 25, 5)];
     const { adapter, decision } = await adapt({
@@ -108,7 +108,7 @@ describe("new classes", () => {
       samples,
       method: "head+bias",
       start: first.adapter,
-      newClasses: true,
+      classes: "extend",
     });
     expect(decision).toMatchObject({ accepted: true, reason: "NEW_CLASSES" });
     // Behind those that are there, so that no output changes its meaning.
@@ -163,7 +163,7 @@ describe("new classes", () => {
       samples,
       method: "head+bias",
       start: taught,
-      newClasses: true,
+      classes: "extend",
     });
     expect(decision.accepted).toBe(false);
     expect(["NEW_CLASSES_MISSED", "FORGETS", "TOO_FEW_HELD_OUT"]).toContain(decision.reason);

@@ -31,7 +31,7 @@ describe("a plan", () => {
 
   it("for new classes has the head in it", async () => {
     const samples = [...quick.samples, ...toySamples(8, 5).map((sample) => ({ ...sample, label: "e" }))];
-    const { targets, method } = await plan({ ...quick, samples, newClasses: true, method: "scale" });
+    const { targets, method } = await plan({ ...quick, samples, classes: "extend", method: "scale" });
     expect(method).toBe("head+scale");
     expect(targets.find(({ at }) => at === "head")!.methods).toContain("head");
   });

@@ -224,7 +224,7 @@ describe("a model that ends in a convolution, [N, classes, 1, 1]", () => {
     ["with several labels", { samples: samples.map(({ label, features }) => ({ label: [label], features })) }],
     [
       "with a class more",
-      { samples: samples.map((each, at) => (at % 3 ? each : { ...each, label: "zebra" })), newClasses: true },
+      { samples: samples.map((each, at) => (at % 3 ? each : { ...each, label: "zebra" })), classes: "extend" as const },
     ],
     ["by importance", { samples, method: "sparse" }],
   ])("is trained as any other, %s", async (_, change) => {
@@ -236,7 +236,7 @@ describe("a model that ends in a convolution, [N, classes, 1, 1]", () => {
       ...change,
     });
     const lossOf = (metrics: typeof report.after) => (metrics.heldOut ?? metrics.losses!.heldOut)!.loss;
-    if (!("newClasses" in change)) expect(lossOf(report.after)).toBeLessThan(lossOf(report.before));
+    if (!("classes" in change)) expect(lossOf(report.after)).toBeLessThan(lossOf(report.before));
   });
 
   it("and what is measured is what is served", async () => {

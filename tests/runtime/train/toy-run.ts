@@ -32,7 +32,7 @@ export async function openToyRun(options: { method?: string; optimizer?: Optimiz
     batches: { ...dataset.batches, mix: 0.5, batch: 8 },
     start: startParameters(plan),
     chance: Math.log(TOY.classes),
-    score: await measureWith(evaluator, model, task, dataset),
+    score: await measureWith(evaluator, task, dataset),
     onEpoch: () => {},
     signal: undefined,
   };
