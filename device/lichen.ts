@@ -7,9 +7,11 @@ import { addAverage } from "./cli/commands/average.ts";
 import { addCompare } from "./cli/commands/compare.ts";
 import { addDerive } from "./cli/commands/derive.ts";
 import { addEval } from "./cli/commands/eval.ts";
+import { addImport } from "./cli/commands/import.ts";
 import { addInfer } from "./cli/commands/infer.ts";
 import { addInspect } from "./cli/commands/inspect.ts";
 import { addMerge } from "./cli/commands/merge.ts";
+import { addModels } from "./cli/commands/models.ts";
 import { addPlan } from "./cli/commands/plan.ts";
 import { addRollback } from "./cli/commands/rollback.ts";
 import { addSamples } from "./cli/commands/samples.ts";
@@ -21,6 +23,8 @@ import { softwareVersion } from "./cli/version.ts";
 const COMMANDS: Readonly<Record<string, readonly AddCommand[]>> = {
   "Asked of the daemon:": [addStatus, addInfer, addSamples, addAdapt, addAdapters, addRollback],
   "On files alone, as is adapt with --model:": [
+    addModels,
+    addImport,
     addInspect,
     addPlan,
     addCompare,

@@ -1,14 +1,6 @@
 import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { packageRoot } from "../package-root.ts";
 
-/** The version in the nearest package.json above this file, compiled or not. */
-export function softwareVersion(): string {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    try {
-      return JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).version;
-    } catch (error) {
-      if (dirname(folder) === folder) throw error;
-    }
-  }
-}
+export const softwareVersion = (): string =>
+  JSON.parse(readFileSync(join(packageRoot(), "package.json"), "utf8")).version;

@@ -41,5 +41,6 @@ export async function removeTemporaries(disk: Disk, folder: string): Promise<str
   return left;
 }
 
-const storageFailed = (at: string, cause: unknown) =>
+/** What any failed step on a disk is told as. */
+export const storageFailed = (at: string, cause: unknown) =>
   new LichenError("STORAGE_FAILED", { at, found: cause instanceof Error ? cause.message : String(cause), cause });

@@ -1,0 +1,88 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type Card, parseCard } from "../../runtime/package/card.ts";
+import { nodeDisk } from "../disk/disk.ts";
+import { packageRoot } from "../package-root.ts";
+import { isHere, type Places, placesOf } from "./cache.ts";
+import type { CatalogueCard } from "./card.ts";
+import { findCard, readCatalogue } from "./catalogue.ts";
+
+/** The schema of `lichen models --json`. */
+export interface ListResult {
+  schema: "lichen/models/1";
+  /** Packages of the project's own: there without any network. */
+  packages: OwnPackage[];
+  catalogue: ListedModel[];
+  cache: string;
+}
+
+export interface OwnPackage {
+  name: string;
+  description: string;
+  licence: string;
+  /** Of model.onnx. */
+  bytes: number;
+  path: string;
+}
+
+export interface ListedModel extends Here {
+  name: string;
+  title: string;
+  task: string;
+  bytes: number;
+  licence: string;
+  /** Whether there is an address to fetch it from. */
+  fetchable: boolean;
+}
+
+/** What is on this machine already. */
+interface Here {
+  file: string | null;
+  package: string | null;
+}
+
+/** The schema of `lichen models show --json`. */
+export interface ShowResult extends CatalogueCard {
+  schema: "lichen/models-show/1";
+  here: Here;
+}
+
+/** @throws BAD_CARD */
+export async function listModels(cache: string): Promise<ListResult> {
+  const [packages, cards] = await Promise.all([ownPackages(join(packageRoot(), "models")), readCatalogue()]);
+  const catalogue = cards.map(async (card): Promise<ListedModel> => {
+    const { name, title, task, bytes, licence, addresses } = card;
+    return { name, title, task, bytes, licence, fetchable: addresses.length > 0, ...(await hereOf(cache, card)) };
+  });
+  return { schema: "lichen/models/1", packages, catalogue: await Promise.all(catalogue), cache };
+}
+
+/** @throws UNKNOWN_MODEL, BAD_CARD */
+export async function showModel(name: string, cache: string): Promise<ShowResult> {
+  const card = findCard(await readCatalogue(), name);
+  return { schema: "lichen/models-show/1", ...card, here: await hereOf(cache, card) };
+}
+
+async function hereOf(cache: string, card: CatalogueCard): Promise<Here> {
+  const places: Places = placesOf(cache, card);
+  const packaged = await nodeDisk.facts(join(places.package, "card.json")).catch(() => null);
+  return {
+    file: (await isHere(nodeDisk, places, card)) ? places.file : null,
+    package: packaged ? places.package : null,
+  };
+}
+
+async function ownPackages(folder: string): Promise<OwnPackage[]> {
+  const names = (await readdir(folder, { withFileTypes: true })).flatMap((entry) =>
+    entry.isDirectory() ? entry.name : [],
+  );
+  const found = names.toSorted().map(async (name): Promise<OwnPackage | null> => {
+    const path = join(folder, name);
+    const card = await nodeDisk.read(join(path, "card.json")).catch(() => null);
+    if (!card) return null;
+    const { id, description, licence }: Card = parseCard(new TextDecoder().decode(card), join(path, "card.json"));
+    const model = await nodeDisk.facts(join(path, "model.onnx")).catch(() => null);
+    return { name: id, description, licence, bytes: model?.bytes ?? 0, path };
+  });
+  return (await Promise.all(found)).filter((each) => each !== null);
+}
