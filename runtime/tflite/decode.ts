@@ -102,7 +102,7 @@ function decodeTensor(row: FileTensor, isComputed: boolean, at: string, content:
   const { shape } = row;
   const count = shape.reduce((product, dim) => product * dim, 1);
   // A list of nothing (the shape of a scalar, no axes) needs no bytes, and is a constant all the same.
-  const least = isComputed ? 1 : 0;
+  const least = isComputed || shape.length !== 1 ? 1 : 0;
   if (shape.length > HIGHEST_RANK || shape.some((dim) => dim < least) || count > MOST_ELEMENTS) {
     throw corrupt(
       at,

@@ -29,7 +29,7 @@ export function lowerTflite(model: TfliteModel, { target = "x64", form = "int8" 
   for (const operator of needed) lowered(operator, lowering);
   const outputs = model.outputs.map((index) => ({
     wanted: nameOf(model.tensors[index]!),
-    value: lowering.value(index),
+    value: result(index, lowering),
   }));
   for (const { value } of outputs) b.output(value.name, { type: "float32", shape: ["N", ...value.sample] });
   const graph = cancelTransposes(prune(b.build("tflite")));
@@ -70,6 +70,15 @@ function lowered(operator: TfliteOperator, lowering: Lowering): void {
     const { found, todo } = refusal;
     const at = `${operator.name} ${lowering.name(operator.outputs[0]!)}`;
     throw new LichenError("UNSUPPORTED_OPERATOR", { at, found, todo });
+  }
+}
+
+function result(index: number, lowering: Lowering): Value {
+  try {
+    return lowering.value(index);
+  } catch (refusal) {
+    if (!(refusal instanceof Refusal)) throw refusal;
+    throw new LichenError("UNSUPPORTED_OPERATOR", { at: "outputs", found: refusal.found, todo: refusal.todo });
   }
 }
 

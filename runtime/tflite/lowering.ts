@@ -56,7 +56,9 @@ export class Lowering {
   }
 
   tensor(index: number): TfliteTensor {
-    return this.#folded.get(index) ?? this.model.tensors[index]!;
+    const tensor = this.#folded.get(index) ?? this.model.tensors[index];
+    if (tensor) return tensor;
+    throw new Refusal("an operand that is left out", "convert the model so that all operands are there");
   }
 
   isConstant(index: number): boolean {

@@ -1,5 +1,6 @@
 import { LichenError } from "../errors.ts";
 import type { TfliteModel } from "./model.ts";
+import { assertOperands } from "./operands.ts";
 
 /**
  * Every tensor that is read is an input, a constant, or the output of exactly one operator before: so there are no cycles either.
@@ -32,6 +33,7 @@ export function assertComputable(
     const place = `operator ${index} (${operator.name})`;
     for (const input of operator.inputs) if (input !== LEFT_OUT) read(place, input);
     for (const output of operator.outputs) write(place, output);
+    assertOperands(operator, tensors, `${at}: ${place}`);
   });
   for (const output of outputs) read("outputs", output);
 }

@@ -20,6 +20,9 @@ const SUM: TfliteParts = {
   operators: [{ inputs: [0, 1], outputs: [2], options: { kind: ADD.kind, int8: { 0: 1 } } }],
 };
 
+/** The same bytes as a convolution's operands. */
+const PICTURES = SUM.tensors.map((tensor) => ({ ...tensor, shape: [1, 2, 2, 1] }));
+
 const decode = (bytes: Uint8Array) => decodeTflite(bytes, "model.tflite");
 const decoded = (changes: Partial<TfliteParts>) => decode(buildTflite({ ...SUM, ...changes }));
 
@@ -58,6 +61,7 @@ describe("a TFLite file", () => {
     const model = decoded({ operators: [{ inputs: [0, 1], outputs: [2] }] });
     expect(model.operators[0]!.options).toEqual({ fused_activation_function: 0 });
     const conv = decoded({
+      tensors: PICTURES,
       codes: [{ deprecated: CONV_2D.code }],
       operators: [{ inputs: [0, 1, -1], outputs: [2], options: { kind: CONV_2D.kind, int32: { 1: 2, 2: 3 } } }],
     });
@@ -85,7 +89,8 @@ describe("a TFLite file", () => {
   ])("names the operator of %j %s", (code, name) => {
     const options = { kind: CONV_2D.kind, int32: { 1: 1, 2: 1 } };
     const operator = { inputs: [0, 1], outputs: [2], ...(name === "CONV_2D" && { options }) };
-    expect(decoded({ codes: [code], operators: [operator] }).operators[0]!.name).toBe(name);
+    const tensors = name === "CONV_2D" ? PICTURES : withTensor(1, { shape: [4, 1] }).tensors!;
+    expect(decoded({ tensors, codes: [code], operators: [operator] }).operators[0]!.name).toBe(name);
   });
 
   it("is quantized by one scale, or by one a slice", () => {
@@ -220,7 +225,7 @@ describe("a TFLite file is refused, with a code, when", () => {
       { operators: [{ ...operator, inputs: [0, 2] }] },
       /tensor 2 \(y\), which nothing computes before/,
     ],
-    ["an operator writes a constant", { operators: [{ ...operator, inputs: [0], outputs: [1] }] }, /one producer/],
+    ["an operator writes a constant", { operators: [{ ...operator, outputs: [1] }] }, /one producer/],
     ["two operators write one tensor", { operators: [operator, operator] }, /operator 1 \(ADD\).*computed already/],
     ["an operator has no code", { operators: [{ ...operator, code: 5 }] }, /operator code 5; wanted one of 1/],
     ["a code is below nothing", { codes: [{ deprecated: -7, builtin: -3 }] }, /builtin code -3/],
@@ -238,6 +243,17 @@ describe("a TFLite file is refused, with a code, when", () => {
       "a stride is zero",
       { codes: [{ deprecated: 3 }], operators: [{ ...operator, options: { kind: 1 } }] },
       /stride_w 0; wanted at least 1/,
+    ],
+    [
+      "a kernel has not as many axes as it takes for granted",
+      { codes: [{ deprecated: 9 }], operators: [{ inputs: [0, 1], outputs: [2] }] },
+      /FULLY_CONNECTED\); found operand 1 \[4\]; wanted 2 axes/,
+    ],
+    ["an operand is left out", { operators: [{ ...operator, inputs: [0, -1] }] }, /ADD\); found operand 1 that is not/],
+    [
+      "an operator has no operands",
+      { codes: [{ deprecated: 25 }], operators: [{ inputs: [], outputs: [2] }] },
+      /operand 0/,
     ],
     ["nothing goes in", { inputs: [] }, /0 inputs/],
     ["nothing comes out", { outputs: [] }, /0 outputs/],
