@@ -1,5 +1,10 @@
 export { AUGMENT_POLICY, type AugmentPolicy } from "./augment/index.ts";
-export { fitWindow, logMel } from "./log-mel.ts";
-export { createPreprocessor, type Preprocessor } from "./preprocess.ts";
+export type { Bytes } from "./bytes.ts";
+export { createHearing, type Hearing } from "./hearing.ts";
+export { createPreprocessor, fullPreprocessing, type Preprocessor, type RecordingWindow } from "./preprocess.ts";
+export { openRecording, type Recording } from "./recording.ts";
 export { resample } from "./resample.ts";
-export { decodeWav, encodeWav, type Sound } from "./wav.ts";
+export { featureShape } from "./shape.ts";
+export { decodeWav, encodeWav, openWav, type Sound, type WavFile } from "./wav.ts";
+export { fitWindow, type Samples, samplesInMemory } from "./window.ts";
+export { WINDOW_POLICY, type WindowPolicy, windowStarts } from "./windows.ts";

@@ -1,11 +1,12 @@
+import { LichenError } from "../errors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
-import type { Preprocessing } from "../package/card.ts";
+import { type FullPreprocessing, type Preprocessing, preprocessingSchema } from "../package/preprocessing.ts";
 import type { Random } from "../random/random.ts";
-import { AUGMENT_POLICY, type AugmentPolicy, soundView } from "./augment/index.ts";
-import { imageFeatures, imageViews } from "./image.ts";
-import { logMel } from "./log-mel.ts";
-import { resample } from "./resample.ts";
-import { decodeWav } from "./wav.ts";
+import { AUGMENT_POLICY, type AugmentPolicy } from "./augment/index.ts";
+import type { Bytes } from "./bytes.ts";
+import { IMAGE_EXTENSIONS, imageFeatures, imageViews } from "./image.ts";
+import { createListener, wholeWindow } from "./listener.ts";
+import type { WindowPolicy } from "./windows.ts";
 
 /** Turns files as sensors write them into what the model takes in. */
 export interface Preprocessor {
@@ -13,10 +14,10 @@ export interface Preprocessor {
   readonly extensions: readonly string[];
   /**
    * @param at the file's name, for errors.
-   * @returns [1, …], batch first
+   * @returns [1, …], batch first; of a long recording, its loudest window.
    * @throws BAD_WAV, EMPTY_AUDIO, UNSUPPORTED_AUDIO, BAD_IMAGE
    */
-  features(file: Uint8Array, at: string): Promise<Tensor<"float32">>;
+  features(file: Bytes, at: string): Promise<Tensor<"float32">>;
   /**
    * Features of the same file as it might have been recorded: one view for each source of randomness, so that any single
    * view can be made again without the others. The file is decoded once.
@@ -24,43 +25,52 @@ export interface Preprocessor {
    * @returns each as `features`
    * @throws as `features`
    */
-  views(file: Uint8Array, at: string, randoms: readonly Random[], policy?: AugmentPolicy): Promise<Tensor<"float32">[]>;
+  views(file: Bytes, at: string, randoms: readonly Random[], policy?: AugmentPolicy): Promise<Tensor<"float32">[]>;
+  /**
+   * All that a file holds for the model: a picture is one window, a long recording has many, in order and without its silence. Each is
+   * decoded when it is asked for, again and again, so that an hour takes no more memory than a second.
+   * @throws as `features`, for a sound; a picture is not looked at yet
+   */
+  windows(file: Bytes, at: string, policy?: WindowPolicy): Promise<RecordingWindow[]>;
+}
+
+/** What the model takes in of a file at once. */
+export interface RecordingWindow {
+  /** Samples at the model's rate from the recording's start; null where the file is one window. */
+  readonly start: number | null;
+  readonly startSeconds: number;
+  features(): Promise<Tensor<"float32">>;
+  views(randoms: readonly Random[], policy?: AugmentPolicy): Promise<Tensor<"float32">[]>;
 }
 
 const PREPROCESSORS: {
-  [K in Preprocessing["kind"]]: (p: Extract<Preprocessing, { kind: K }>) => Preprocessor;
+  [K in FullPreprocessing["kind"]]: (p: Extract<FullPreprocessing, { kind: K }>) => Preprocessor;
 } = {
-  "log-mel": (p) => {
-    const spectrum = logMel(p);
-    const recording = (file: Uint8Array, at: string) => {
-      const { sampleRateHz, channels } = decodeWav(file, at);
-      return resample(mixDown(channels), sampleRateHz, p.sampleRateHz);
+  "log-mel": createListener,
+  mfcc: createListener,
+  waveform: createListener,
+  image: (p) => {
+    const preprocessor: Preprocessor = {
+      extensions: IMAGE_EXTENSIONS,
+      features: (file, at) => imageFeatures(p, file, at),
+      views: (file, at, randoms, policy = AUGMENT_POLICY) => imageViews(p, file, at, randoms, policy),
+      windows: async (file, at) => [wholeWindow(preprocessor, file, at)],
     };
-    return {
-      extensions: [".wav"],
-      features: async (file, at) => spectrum(recording(file, at)),
-      views: async (file, at, randoms, policy = AUGMENT_POLICY) => {
-        const heard = recording(file, at);
-        return randoms.map((random) => soundView(heard, p, spectrum, policy, random));
-      },
-    };
+    return preprocessor;
   },
-  image: (p) => ({
-    extensions: [".jpg", ".jpeg", ".png", ".webp"],
-    features: (file, at) => imageFeatures(p, file, at),
-    views: (file, at, randoms, policy = AUGMENT_POLICY) => imageViews(p, file, at, randoms, policy),
-  }),
 };
 
 /** @throws BAD_CARD when the card's numbers do not go together. */
-export function createPreprocessor(p: Preprocessing): Preprocessor {
-  const create = PREPROCESSORS[p.kind] as (p: Preprocessing) => Preprocessor;
+export function createPreprocessor(card: Preprocessing): Preprocessor {
+  const p = fullPreprocessing(card);
+  const create = PREPROCESSORS[p.kind] as (p: FullPreprocessing) => Preprocessor;
   return create(p);
 }
 
-/** The mean of all channels. */
-function mixDown(channels: readonly Float32Array[]): Float32Array {
-  const [first, ...others] = channels as [Float32Array, ...Float32Array[]];
-  if (others.length === 0) return first;
-  return first.map((sample, n) => others.reduce((sum, channel) => sum + channel[n]!, sample) / channels.length);
+/** With the defaults of what a card leaves out. @throws BAD_CARD */
+export function fullPreprocessing(card: Preprocessing): FullPreprocessing {
+  const parsed = preprocessingSchema.safeParse(card);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new LichenError("BAD_CARD", { at: `preprocessing.${issue.path.join(".")}`, wanted: issue.message });
 }

@@ -1,3 +1,5 @@
+import { type Samples, samplesInMemory } from "./window.ts";
+
 /** Zero crossings of the sinc to either side, and the Kaiser window's shape: about 80 dB against aliases. */
 const ZERO_CROSSINGS = 16;
 const KAISER_BETA = 8;
@@ -8,28 +10,62 @@ const KAISER_BETA = 8;
  * @returns ceil(samples · toHz / fromHz) samples, the first at the same instant as the first of the input.
  * @see Smith, Digital Audio Resampling; scipy.signal.resample_poly computes the same with this kernel
  */
-export function resample(samples: Float32Array, fromHz: number, toHz: number): Float32Array {
+export const resample = (samples: Float32Array, fromHz: number, toHz: number): Float32Array =>
+  fromHz === toHz ? samples : wholeOf(resampled(samplesInMemory(samples), fromHz, toHz));
+
+/** The same for a sound of which only parts are asked for: each part is what `resample` makes of the whole there. */
+export function resampled(samples: Samples, fromHz: number, toHz: number): Samples {
   if (fromHz === toHz) return samples;
   const divisor = greatestCommonDivisor(fromHz, toHz);
   const up = toHz / divisor;
   const down = fromHz / divisor;
-  const phases = new Map<number, Phase>();
-  const output = new Float32Array(Math.ceil((samples.length * up) / down));
-  for (let index = 0; index < output.length; index++) {
-    // The instant of this output, in input samples: whole + phase / up.
-    const position = index * down;
-    const phase = position % up;
-    // Computed when first met: odd ratios have more phases than the sound has samples.
-    const taps = phases.get(phase) ?? phaseTaps(phase / up, Math.max(1, down / up));
-    phases.set(phase, taps);
-    const first = (position - phase) / up + taps.first;
-    const from = Math.max(0, -first);
-    const to = Math.min(taps.weights.length, samples.length - first);
-    let sum = 0;
-    for (let tap = from; tap < to; tap++) sum += samples[first + tap]! * taps.weights[tap]!;
-    output[index] = sum;
-  }
-  return output;
+  const stretch = Math.max(1, down / up);
+  const phases = createPhases(up, stretch);
+  const reach = Math.ceil(ZERO_CROSSINGS * stretch);
+  const length = Math.ceil((samples.length * up) / down);
+  return {
+    length,
+    cut(start, count) {
+      const output = new Float32Array(count);
+      const begin = Math.max(0, start);
+      const end = Math.min(length, start + count);
+      if (end <= begin) return output;
+      const from = Math.max(0, Math.floor((begin * down) / up) - reach);
+      const input = samples.cut(from, Math.min(samples.length, Math.floor(((end - 1) * down) / up) + reach + 1) - from);
+      for (let index = begin; index < end; index++) {
+        // The instant of this output, in input samples: whole + phase / up.
+        const position = index * down;
+        const phase = position % up;
+        const taps = phases(phase);
+        const first = (position - phase) / up + taps.first - from;
+        const head = Math.max(0, -first);
+        const tail = Math.min(taps.weights.length, input.length - first);
+        let sum = 0;
+        for (let tap = head; tap < tail; tap++) sum += input[first + tap]! * taps.weights[tap]!;
+        output[index - start] = sum;
+      }
+      return output;
+    },
+  };
+}
+
+const wholeOf = (samples: Samples): Float32Array => samples.cut(0, samples.length);
+
+/** Odd ratios of high rates have phases for hundreds of megabytes; what is beyond this is computed anew each time. */
+const MOST_WEIGHTS = 2_000_000;
+
+/** Weights are computed when first met: odd ratios have more phases than a short sound has samples. */
+function createPhases(up: number, stretch: number): (phase: number) => Phase {
+  const known = new Map<number, Phase>();
+  let weights = 0;
+  return (phase) => {
+    const before = known.get(phase);
+    if (before) return before;
+    const taps = phaseTaps(phase / up, stretch);
+    weights += taps.weights.length;
+    if (weights <= MOST_WEIGHTS) known.set(phase, taps);
+    return taps;
+  };
 }
 
 interface Phase {

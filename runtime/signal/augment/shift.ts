@@ -1,16 +1,24 @@
 import type { Random } from "../../random/random.ts";
 import { uniformInteger } from "../../random/uniform.ts";
-import { cutWindow, type LogMel, windowStart } from "../log-mel.ts";
+import type { Samples } from "../window.ts";
 
 export interface ShiftOptions {
   /** The most that a sound comes earlier or later, as a share of the model's window. */
   readonly windowShare: number;
 }
 
-/** The model's window of a recording, with its content earlier or later than centred. @returns [windowSamples] */
-export function shift(recording: Float32Array, p: LogMel, { windowShare }: ShiftOptions, random: Random): Float32Array {
-  const most = Math.round(windowShare * p.windowSamples);
-  return shiftedWindow(recording, p, uniformInteger(random, -most, most));
+/** A window of a recording. */
+export interface Position {
+  readonly recording: Samples;
+  /** Of the window, in the recording; below 0 for a sound that is shorter. */
+  readonly start: number;
+  readonly windowSamples: number;
+}
+
+/** The window with its content earlier or later than it lies. @returns [windowSamples] */
+export function shift(position: Position, { windowShare }: ShiftOptions, random: Random): Float32Array {
+  const most = Math.round(windowShare * position.windowSamples);
+  return shiftedWindow(position, uniformInteger(random, -most, most));
 }
 
 /**
@@ -19,5 +27,5 @@ export function shift(recording: Float32Array, p: LogMel, { windowShare }: Shift
  * @param later by how many samples the content comes later.
  * @see Salamon & Bello 2017, «Deep Convolutional Neural Networks and Data Augmentation for Environmental Sound Classification»
  */
-export const shiftedWindow = (recording: Float32Array, p: LogMel, later: number): Float32Array =>
-  cutWindow(recording, windowStart(recording, p.windowSamples, p.hopSamples) - later, p.windowSamples);
+export const shiftedWindow = ({ recording, start, windowSamples }: Position, later: number): Float32Array =>
+  recording.cut(start - later, windowSamples);

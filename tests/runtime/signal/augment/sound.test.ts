@@ -7,7 +7,8 @@ import { amplify, gain } from "../../../../runtime/signal/augment/gain.ts";
 import { addNoise } from "../../../../runtime/signal/augment/noise.ts";
 import { shift, shiftedWindow } from "../../../../runtime/signal/augment/shift.ts";
 import { spectrumMask } from "../../../../runtime/signal/augment/spectrum-mask.ts";
-import { fitWindow } from "../../../../runtime/signal/index.ts";
+import { fitWindow, samplesInMemory } from "../../../../runtime/signal/index.ts";
+import { windowStart } from "../../../../runtime/signal/window.ts";
 import { LOG_MEL, sound } from "../sound.ts";
 
 const seed = fc.integer().map((value) => value >>> 0);
@@ -17,14 +18,18 @@ const decibels = (ratio: number) => 10 * Math.log10(ratio);
 describe("a shift", () => {
   const card = { ...LOG_MEL, windowSamples: 1000, hopSamples: 100 };
   const click = (length: number, at: number) => new Float32Array(length).fill(1, at, at + 1);
+  const positionIn = (values: Float32Array) => {
+    const recording = samplesInMemory(values);
+    return { recording, start: windowStart(recording, card), windowSamples: card.windowSamples };
+  };
 
   it("moves a click by the samples given, in recordings of any length", () => {
     fc.assert(
       fc.property(fc.integer({ min: 200, max: 3000 }), fc.integer({ min: -100, max: 100 }), (length, later) => {
         const recording = click(length, length >> 1);
-        const centred = fitWindow(recording, card.windowSamples, card.hopSamples).indexOf(1);
+        const centred = fitWindow(samplesInMemory(recording), card).indexOf(1);
         const expected = centred + later;
-        const found = shiftedWindow(recording, card, later);
+        const found = shiftedWindow(positionIn(recording), later);
         expect(found).toHaveLength(card.windowSamples);
         expect(found.indexOf(1)).toBe(expected >= 0 && expected < card.windowSamples ? expected : -1);
       }),
@@ -33,7 +38,7 @@ describe("a shift", () => {
 
   it("moves the recording in, where there is one, instead of silence", () => {
     const recording = new Float32Array(3000).fill(0.1).fill(1, 1000, 2000);
-    const found = shiftedWindow(recording, card, 50);
+    const found = shiftedWindow(positionIn(recording), 50);
     expect(found.subarray(0, 50).every((sample) => sample === Math.fround(0.1))).toBe(true);
     expect(found.subarray(50).every((sample) => sample === 1)).toBe(true);
   });
@@ -41,7 +46,7 @@ describe("a shift", () => {
   it("stays within the share of the window, and reaches both ends", () => {
     const random = seeded(1);
     const places = Array.from({ length: 2000 }, () =>
-      shift(click(1000, 500), card, { windowShare: 0.1 }, random).indexOf(1),
+      shift(positionIn(click(1000, 500)), { windowShare: 0.1 }, random).indexOf(1),
     );
     expect(Math.min(...places)).toBe(400);
     expect(Math.max(...places)).toBe(600);
