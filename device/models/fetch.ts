@@ -40,24 +40,33 @@ export async function fetchFile(
   watch: Watch,
 ): Promise<void> {
   const part = await openPart(world.disk, world.open, `${path}.part`);
-  try {
-    const failures: (Failure & { address: string })[] = [];
-    for (const address of addresses) {
-      const failure = await fetchFrom(world, address, wanted, part, watch);
-      if (!failure) return await keep(world.disk, part, path);
-      failures.push({ ...failure, address });
-    }
-    throw new LichenError(failures.some(({ tag }) => tag === "wrong") ? "WRONG_FILE" : "FETCH_FAILED", {
-      at: path,
-      found: failures.map(({ address, reason }) => `${new URL(address).host}: ${reason}`).join("; "),
-      wanted: `${wanted.bytes} bytes of sha256 ${wanted.sha256}`,
-    });
-  } finally {
-    await part.close();
-  }
+  const failures = await fetchFromAny(world, addresses, wanted, part, watch).finally(() => part.close());
+  if (failures.length < addresses.length) return keep(world.disk, part, path);
+  throw new LichenError(failures.some(({ tag }) => tag === "wrong") ? "WRONG_FILE" : "FETCH_FAILED", {
+    at: path,
+    found: failures.map(({ reason }, n) => `${new URL(addresses[n]!).host}: ${reason}`).join("; "),
+    wanted: `${wanted.bytes} bytes of sha256 ${wanted.sha256}`,
+  });
 }
 
 type Failure = Exclude<Outcome, { tag: "whole" }>;
+
+/** @returns why each address in turn has it not, up to the one that has */
+async function fetchFromAny(
+  world: World,
+  addresses: readonly string[],
+  wanted: Wanted,
+  part: Part,
+  watch: Watch,
+): Promise<Failure[]> {
+  const failures: Failure[] = [];
+  for (const address of addresses) {
+    const failure = await fetchFrom(world, address, wanted, part, watch);
+    if (!failure) break;
+    failures.push(failure);
+  }
+  return failures;
+}
 
 /** @returns why this address has it not, or nothing */
 async function fetchFrom(

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { assertWanted, LichenError } from "../../runtime/errors.ts";
 import { sha256 } from "../../runtime/package/package.ts";
-import { writeDurably } from "../disk/durable.ts";
+import { storageFailed, writeDurably } from "../disk/durable.ts";
 import { makeFolder } from "../disk/folder.ts";
 import { runOfflineImport } from "../offline/import.ts";
 import { makePlaceForPackage } from "../offline/package-folder.ts";
@@ -53,7 +53,7 @@ export async function getModel(
   const out = options.out ?? places.package;
   await makeFolder(world.disk, places.folder);
   await makePlaceForPackage(out, { force: options.out === undefined || options.force, source: places.file });
-  const { bytes, from } = await obtain(card, places, options, watch, world);
+  const from = await obtain(card, places, options, watch, world);
   assertWanted(watch.signal, places.file);
   const how = { out, force: true, card: cardFile(catalogue, card.name) };
   const { notes } = await runOfflineImport(places.file, how, watch.signal);
@@ -61,7 +61,7 @@ export async function getModel(
     schema: "lichen/models-get/1",
     name: card.name,
     file: places.file,
-    bytes: bytes.length,
+    bytes: card.bytes,
     sha256: card.sha256,
     from,
     package: out,
@@ -69,21 +69,19 @@ export async function getModel(
   };
 }
 
-interface Obtained {
-  bytes: Uint8Array;
-  from: GetResult["from"];
-}
-
+/** Sees to it that the right file lies in its place. @returns where it is from */
 async function obtain(
   card: CatalogueCard,
   places: Places,
   { from, mirror }: GetOptions,
   watch: Watch,
   world: World,
-): Promise<Obtained> {
-  if (from !== undefined) return { bytes: await takeOver(card, places, from, world), from: "file" };
-  const cached = await readCached(card, places, world);
-  if (cached) return { bytes: cached, from: "cache" };
+): Promise<GetResult["from"]> {
+  if (from !== undefined) {
+    await takeOver(card, places, from, world);
+    return "file";
+  }
+  if (await isCached(card, places, world)) return "cache";
   const addresses = mirror === undefined ? card.addresses : [mirrored(mirror, card.file)];
   if (addresses.length === 0)
     throw new LichenError("FETCH_FAILED", {
@@ -95,24 +93,25 @@ async function obtain(
   await fetchFile(world, addresses, card, places.file, watch).catch((error: unknown) => {
     throw withAdvice(error, card);
   });
-  return { bytes: await world.disk.read(places.file), from: "network" };
+  return "network";
 }
 
-/** Null where it is not there, or is not what it should be: then it goes. */
-async function readCached(card: CatalogueCard, places: Places, { disk }: World): Promise<Uint8Array | null> {
-  if (await isHere(disk, places, card)) {
-    const bytes = await disk.read(places.file);
-    if (sha256(bytes) === card.sha256) return bytes;
-  }
-  await disk.remove(places.file);
-  return null;
+/** What lies there and is not the right file goes. */
+async function isCached(card: CatalogueCard, places: Places, { disk }: World): Promise<boolean> {
+  const bytes = (await isHere(disk, places, card)) ? await disk.read(places.file).catch(() => null) : null;
+  if (bytes !== null && sha256(bytes) === card.sha256) return true;
+  await disk.remove(places.file).catch((cause: unknown) => {
+    throw storageFailed(places.file, cause);
+  });
+  return false;
 }
 
 /** Copies a file that somebody brought, once it is known to be the right one. */
-async function takeOver(card: CatalogueCard, places: Places, from: string, { disk }: World): Promise<Uint8Array> {
-  const found = await disk.facts(from).catch((cause: unknown) => {
+async function takeOver(card: CatalogueCard, places: Places, from: string, { disk }: World): Promise<void> {
+  const unreadable = (cause: unknown) => {
     throw new LichenError("BAD_ARGUMENT", { at: `--from ${from}`, found: "no readable file", cause });
-  });
+  };
+  const found = await disk.facts(from).catch(unreadable);
   const wrong = (what: string) =>
     new LichenError("WRONG_FILE", {
       at: from,
@@ -123,11 +122,10 @@ async function takeOver(card: CatalogueCard, places: Places, from: string, { dis
   if (found.isFolder)
     throw new LichenError("BAD_ARGUMENT", { at: `--from ${from}`, found: "a folder", wanted: card.file });
   if (found.bytes !== card.bytes) throw wrong(`${found.bytes} bytes`);
-  const bytes = await disk.read(from);
+  const bytes = await disk.read(from).catch(unreadable);
   const sum = sha256(bytes);
   if (sum !== card.sha256) throw wrong(`sha256 ${sum}`);
   await writeDurably(disk, places.file, bytes);
-  return bytes;
 }
 
 /** `http://host/models` + `x.tflite` → `http://host/models/x.tflite`. The sum is looked at all the same, so http will do. */
