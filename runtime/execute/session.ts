@@ -48,7 +48,12 @@ export async function openSession(model: Model | Uint8Array, options: SessionOpt
       // Idle threads that spin would take the cores from inference and from the sensor.
       // Constants apart from the arena: those that are packed into another form are given back, not kept as holes in it.
       extra: {
-        session: { intra_op: { allow_spinning: "0" }, use_device_allocator_for_initializers: "1" },
+        session: {
+          intra_op: { allow_spinning: "0" },
+          use_device_allocator_for_initializers: "1",
+          // On x64, int8 activations would be made uint8; ONNX Runtime 1.30 then refuses its own QuantizeLinear behind a Reshape.
+          qdqisint8allowed: "1",
+        },
         optimization: { disable_specified_optimizers: unwanted(model).join(";") },
       },
     });

@@ -7,6 +7,7 @@ import { type CardOptions, cardFor } from "./card.ts";
 import { checkModel } from "./check.ts";
 import { type ConformOptions, conform } from "./conform.ts";
 import type { ReadExternal } from "./external-data.ts";
+import { assertFits } from "./fits.ts";
 import { labelsFor } from "./labels.ts";
 import type { Note } from "./note.ts";
 import { readOnnx } from "./onnx.ts";
@@ -49,11 +50,14 @@ export async function importModel(options: ImportOptions): Promise<Imported> {
   const notes: string[] = [];
   const note: Note = (sentence) => notes.push(sentence);
   const format = formatOf(bytes, at);
-  const { model: source, says } = await READERS[format](options, note);
-  const { model, codes } = conform(source, options, note);
+  const source = await READERS[format](options, note);
+  const { says } = source;
+  const form = { ...options, ...(source.layout && { layout: source.layout }) };
+  const { model, codes } = conform(source.model, form, note);
   const base: Base = await checkModel(model);
   const known = { input: base.input, codes, range: inputRange(base.graph), normalization: says.normalization };
   const preprocessing = preprocessingFor(known, options, note);
+  await assertFits(preprocessing, base.input);
   const labels = labelsFor(base.classes, options.labels, says.labels, note);
   return {
     format,
@@ -66,5 +70,5 @@ export async function importModel(options: ImportOptions): Promise<Imported> {
 /** From format to how a file of it is read. */
 const READERS = {
   onnx: (options, note) => readOnnx(options.bytes, options, note),
-  tflite: (options) => readTflite(options.bytes, options),
+  tflite: (options, note) => readTflite(options.bytes, options, note),
 } satisfies Record<ModelFormat, (options: ImportOptions, note: Note) => Promise<Source>>;

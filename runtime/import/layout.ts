@@ -21,7 +21,22 @@ export function channelsFirst(graph: Graph, layout: Layout | undefined, note: No
   if (input.shape.length !== 4 || !isLast) return graph;
   const [n, h, w, c] = input.shape as [Dim, Dim, Dim, Dim];
   note(`channels came last, as [${input.shape.join(", ")}]: they come first now`);
-  return behindTranspose({ ...graph, inputs: [{ ...input, shape: [n, c, h, w] }] });
+  return behindTranspose(graph, [n, c, h, w], [0, 2, 3, 1]);
+}
+
+/**
+ * A graph whose input was taken for one with its channels last, as files of TFLite have them, where they came first in the file: as what
+ * PyTorch's own converter writes.
+ * @param graph with an input of [N, c, a, b] where the file has [N, a, b, c]
+ */
+export function channelsFirstInFile(graph: Graph, layout: Layout | undefined, note: Note): Graph {
+  const input = graph.inputs[0]!;
+  const [n, c, a, b] = input.shape as [Dim, Dim, Dim, Dim];
+  const inFile = [n, a, b, c];
+  const isFirst = layout === undefined ? (a === 1 || a === 3) && c !== 1 && c !== 3 : layout === "nchw";
+  if (input.shape.length !== 4 || !isFirst) return graph;
+  note(`channels come first in the file already, as [${inFile.join(", ")}]`);
+  return behindTranspose(graph, inFile, [0, 3, 1, 2]);
 }
 
 const notFourAxes = ({ name, shape }: ValueInfo) =>
@@ -49,20 +64,21 @@ function isTransposed(graph: Graph): boolean {
   }
 }
 
-function behindTranspose(graph: Graph): Graph {
-  const { name } = graph.inputs[0]!;
-  const restored = freshName(graph, `${name}_channels_last`);
+/** The same graph behind an input of another order of axes. */
+function behindTranspose(graph: Graph, shape: readonly Dim[], perm: readonly number[]): Graph {
+  const input = graph.inputs[0]!;
+  const ordered = freshName(graph, `${input.name}_ordered`);
   const transpose: Node = {
-    name: restored,
+    name: ordered,
     opType: "Transpose",
     domain: "",
-    inputs: [name],
-    outputs: [restored],
-    attributes: { perm: { kind: "ints", value: [0, 2, 3, 1] } },
+    inputs: [input.name],
+    outputs: [ordered],
+    attributes: { perm: { kind: "ints", value: perm } },
   };
   const nodes = graph.nodes.map((node) => ({
     ...node,
-    inputs: node.inputs.map((value) => (value === name ? restored : value)),
+    inputs: node.inputs.map((value) => (value === input.name ? ordered : value)),
   }));
-  return { ...graph, nodes: [transpose, ...nodes] };
+  return { ...graph, inputs: [{ ...input, shape }], nodes: [transpose, ...nodes] };
 }

@@ -8,6 +8,7 @@ import type { Model, ValueName } from "../onnx/graph.ts";
 import { assertNumbers } from "../onnx/numbers.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { type Card, parseCard } from "./card.ts";
+import { formatOf } from "./file-kind.ts";
 
 /** A few examples of every class from the base's own training, so that an adapter can be kept from forgetting them. */
 export interface Rehearsal {
@@ -72,19 +73,22 @@ async function loadFolder(folder: string): Promise<ModelPackage> {
 
 async function loadFile(file: string): Promise<ModelPackage> {
   const bytes = await readPart(file);
+  if (formatOf(bytes, file) === "tflite") throw bare(file, "a bare TFLite model");
   const model = decodeModel(bytes, file);
   assertNumbers(model.graph, file);
   const text = model.metadata[CARD_KEY];
-  if (text === undefined) {
-    throw new LichenError("BAD_CARD", {
-      at: file,
-      found: "a bare model",
-      wanted: "its labels and preprocessing",
-      todo: "put it as model.onnx into a folder with a card.json, and name the folder",
-    });
-  }
+  if (text === undefined) throw bare(file, "a bare model");
   return { path: file, card: parseCard(text, `${file}: ${CARD_KEY}`), model, bytes, sha256: sha256(bytes) };
 }
+
+/** A file is only half of what is needed. */
+const bare = (at: string, found: string) =>
+  new LichenError("BAD_CARD", {
+    at,
+    found,
+    wanted: "its labels and preprocessing",
+    todo: `make a package of it with lichen import ${at} --out ‹folder›, and name that`,
+  });
 
 async function loadRehearsal(folder: string, card: Card): Promise<Rehearsal> {
   const at = path.join(folder, "rehearsal.safetensors");

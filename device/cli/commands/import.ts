@@ -40,7 +40,7 @@ export const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
 };
 
 /** Options whose names the work knows otherwise. `--version` is the program's own. */
-const NAMES = { sampleRate: "sampleRateHz", modelVersion: "version" };
+export const NAMES = { sampleRate: "sampleRateHz", modelVersion: "version" };
 
 /** `lichen import`: somebody's ONNX or TFLite file as a model package. */
 export const addImport: AddCommand = (program, terminal) => {
@@ -67,7 +67,7 @@ function readable(result: OfflineImportResult): string {
     ["package", `${out}: ${card.id} ${card.version}, ${card.licence === "unknown" ? "licence unknown" : card.licence}`],
     ["network", network(result)],
     ["hears or sees", preprocessed(card.preprocessing)],
-    ["labels", `${card.labels.length}: ${card.labels.slice(0, 8).join(", ")}${card.labels.length > 8 ? ", …" : ""}`],
+    ["labels", `${card.labels.length}: ${some(card.labels)}`],
     [
       "rehearsal",
       rehearsal ? `${rehearsal.examples} examples of ${rehearsal.classes} classes` : "none: see --rehearsal",
@@ -79,7 +79,7 @@ function readable(result: OfflineImportResult): string {
   return [
     summary,
     ...(remarks.length > 0 ? [`to know:\n${remarks.join("\n")}`] : []),
-    `next: lichen eval --model ${quoted(out)} --data <folder with one folder a class>`,
+    `next:\n  lichen eval --model ${quoted(out)} --data <one folder a class>`,
   ].join("\n\n");
 }
 
@@ -102,5 +102,8 @@ function trainable({ methods }: OfflineImportResult): string {
   return names.length > 0 ? names.join(", ") : `nothing: ${reasons.join(" ")}`;
 }
 
+/** Labels may have commas in them. */
+const some = (labels: readonly string[]): string => `${labels.slice(0, 6).join("; ")}${labels.length > 6 ? "; …" : ""}`;
+
 /** As a shell takes it. */
-const quoted = (text: string): string => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+export const quoted = (text: string): string => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
