@@ -13,6 +13,7 @@ import { addInspect } from "./cli/commands/inspect.ts";
 import { addMerge } from "./cli/commands/merge.ts";
 import { addModels } from "./cli/commands/models.ts";
 import { addPlan } from "./cli/commands/plan.ts";
+import { addQuantize } from "./cli/commands/quantize.ts";
 import { addRollback } from "./cli/commands/rollback.ts";
 import { addSamples } from "./cli/commands/samples.ts";
 import { addStatus } from "./cli/commands/status.ts";
@@ -25,6 +26,7 @@ const COMMANDS: Readonly<Record<string, readonly AddCommand[]>> = {
   "On files alone, as is adapt with --model:": [
     addModels,
     addImport,
+    addQuantize,
     addInspect,
     addPlan,
     addCompare,
