@@ -74,6 +74,10 @@ export const ERRORS = {
     "choose a later frontier, or another method",
   ],
   NO_SHAPE: ["a value's shape cannot be inferred", "export the model with fixed sizes (only the batch may vary)"],
+  NOTHING_TO_QUANTIZE: [
+    "the model has nothing that could be quantized",
+    "name a float model; what is quantized already can be imported as it is",
+  ],
   NOTHING_TO_TRAIN: ["the method finds nothing to train in this model", "choose another method or other targets"],
   NOT_QUANTIZED: ["the model has no int8 part that this method could adapt", "quantize the model first (QDQ int8)"],
   ONE_CLASS: [

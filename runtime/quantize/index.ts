@@ -2,5 +2,5 @@ export { CALIBRATION_METHODS, type CalibrationMethod } from "./calibration/range
 export type { Samples } from "./calibration/samples.ts";
 export type { LayerNoise } from "./noise.ts";
 export { type QuantizeOptions, type QuantizeProgress, quantizeModel, quantizeWithReport } from "./quantize.ts";
-export { type FloatNode, type QuantizationReport, REASONS } from "./report.ts";
+export type { FloatNode, QuantizationReport } from "./report.ts";
 export { TARGETS, type Target } from "./targets.ts";

@@ -31,16 +31,9 @@ export interface QuantizationReport {
 export interface FloatNode {
   name: string;
   operator: string;
-  why: keyof typeof REASONS;
+  /** No integer form; asked for; only leads to the answers; was in the model like this. */
+  why: "no-rule" | "asked" | "end" | "given";
 }
-
-/** For people; the keys are for programs. */
-export const REASONS = {
-  "no-rule": "has no integer form",
-  asked: "was asked to stay",
-  end: "only leads to the answers",
-  given: "was in the model like this",
-} as const;
 
 /** The layers of a candidate that can be compared, and the float values behind the codes of its quantized graph. */
 export function comparedLayers({ graph, plan, codes }: Pick<Candidate, "graph" | "plan" | "codes">): {

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { benchAdaptation } from "./adaptation.ts";
 import { benchPeers } from "./peers.ts";
 import { benchPlanner } from "./planner.ts";
+import { benchQuantize } from "./quantize.ts";
 import { benchRound } from "./round.ts";
 import { benchServing } from "./serving.ts";
 import { benchStep } from "./step.ts";
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, (threads: number) => Promise<string>>> = 
   adaptation: benchAdaptation,
   peers: benchPeers,
   planner: benchPlanner,
+  quantize: benchQuantize,
   round: benchRound,
   serving: benchServing,
   step: benchStep,

@@ -34,7 +34,8 @@ const CANDIDATES = 128;
  * distribution in codes diverges least from the real one. @see Migacz 2017, «8-bit Inference with TensorRT»
  */
 export function entropyRange(counted: Counted): Range {
-  const { counts, first, width, min, max } = counted;
+  const { first, width, min, max } = counted;
+  const counts = withoutZeros(counted);
   const reach = Math.max(-first, first + counts.length);
   if (reach <= LEVELS) return { min, max };
   const stride = Math.max(1, Math.floor((reach - LEVELS) / CANDIDATES));
@@ -47,6 +48,12 @@ export function entropyRange(counted: Counted): Range {
     if (divergence < best.divergence) best = { bins, divergence };
   }
   return { min: Math.max(min, -best.bins * width), max: Math.min(max, best.bins * width) };
+}
+
+/** What a Relu cuts off is zero, has its code in every range, and would outweigh all that matters: as many as lie next to it count. */
+function withoutZeros({ counts, first }: Counted): Float64Array {
+  const zero = -first;
+  return counts.map((count, bin) => (bin === zero ? Math.min(count, counts[zero + 1] ?? count) : count));
 }
 
 /** Kullback–Leibler divergence of what codes over bins `low` to `high` tell from what was counted; all beyond is clipped to the ends. */

@@ -1,0 +1,140 @@
+import { Command } from "commander";
+import type { OfflineQuantizeOptions, OfflineQuantizeResult } from "../../offline/quantize.ts";
+import { type AddCommand, jsonOption } from "../command.ts";
+import { interruptible } from "../interrupt.ts";
+import { type OptionRow, optionsUnder, renamed } from "../options.ts";
+import { progressBar } from "../progress.ts";
+import { count, list } from "../quantities.ts";
+import { bytes, facts, percent, show, table, wrapped } from "../terminal.ts";
+import { OPTIONS as IMPORT_OPTIONS, NAMES, quoted, TARGETS } from "./import.ts";
+
+/** Of the engine's table, which would bring ONNX Runtime along for whoever only asks for help; a test compares. */
+export const METHODS = ["auto", "minmax", "percentile", "entropy"] as const;
+
+const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
+  "How it is quantized:": [
+    ["--method <method>", "how ranges follow from samples (default auto: the nearest to float)", METHODS],
+    ["--samples <n>", "calibration samples, from all over the folder (default 200)", count],
+    ["--no-equalize", "leave channels as they are; else equalized where that is nearer"],
+    ["--no-bias-correction", "leave biases as they are; else corrected where that is nearer"],
+    ["--float <patterns>", "nodes that stay in float, with commas between; «*» stands for anything", list],
+    ["--target <target>", "x64: uint8 activations (default); arm64: int8 ones", TARGETS],
+    ["--full-range", "8-bit weights on x64 too, where all machines have VNNI; else 7 bits"],
+  ],
+  "What is measured:": [
+    ["--val <folder>", "labelled samples; else what calibration leaves over"],
+    ["--threads <n>", "threads (default 1)", count],
+  ],
+  "What comes with it:": [
+    ["--rehearsal <folder>", "labelled samples, one folder a class: what adapting must not forget"],
+    ["--per-class <n>", "examples of each class in the rehearsal pack (default 8)", count],
+    ["--force", "replace a package that is there already"],
+  ],
+  "What it takes in, if it is no package:": IMPORT_OPTIONS["What it takes in:"]!,
+  "What it answers:": IMPORT_OPTIONS["What it answers:"]!,
+  "What others should know of it:": IMPORT_OPTIONS["What others should know of it:"]!,
+};
+
+/** `lichen quantize`: a float model as an int8 package. */
+export const addQuantize: AddCommand = (program, terminal) => {
+  const command = new Command("quantize")
+    .description("make an int8 package of a float model, from calibration samples")
+    .argument("<model>", ".onnx or .tflite, or a package folder")
+    .requiredOption("--calibration <folder>", "samples as the model will meet them; labels do no harm")
+    .requiredOption("--out <folder>", "where the package goes");
+  for (const option of optionsUnder(OPTIONS)) command.addOption(option);
+  command
+    .addOption(jsonOption())
+    .action(async (model: string, { json, ...given }: Record<string, unknown> & { json?: true }) => {
+      const { runOfflineQuantize } = await import("../../offline/quantize.ts");
+      const options = renamed(given, NAMES) as unknown as OfflineQuantizeOptions;
+      const bar = progressBar(terminal);
+      const result = await interruptible((signal) =>
+        runOfflineQuantize(model, options, ({ phase, ...rest }) => bar.show({ phase: PHASES[phase], ...rest }), signal),
+      ).finally(bar.stop);
+      show(terminal, json === true, result, readable(result));
+    });
+  program.addCommand(command);
+};
+
+const PHASES = {
+  calibrate: "calibrating",
+  choose: "choosing",
+  correct: "correcting biases",
+  measure: "measuring",
+} as const;
+
+/** Rows of the table, and names in a list; --json has all. */
+const SHOWN = 8;
+
+export function readable(result: OfflineQuantizeResult): string {
+  const { model, out, card, report, accuracy, rehearsal, notes } = result;
+  const worst = report.layers.toSorted((a, b) => a.accumulated - b.accumulated).slice(0, SHOWN);
+  const rows = worst.map(({ name, operator, local, accumulated }) => [
+    ending(name),
+    operator,
+    local === null ? "–" : local.toFixed(1),
+    accumulated.toFixed(1),
+  ]);
+  const remarks = notes.flatMap((note) => wrapped(note, 78).map((line, at) => `${at === 0 ? "- " : "  "}${line}`));
+  return [
+    facts([
+      ["model", model],
+      ["package", `${out}: ${card.id} ${card.version}`],
+      ["size", `${bytes(report.bytes.before)} → ${bytes(report.bytes.after)}`],
+      ["accuracy", accuracy ? accuracyIn(accuracy) : "not measured: no samples with labels of the model (--val)"],
+      ["answers", `${report.outputDecibels.toFixed(1)} dB above the noise (20 dB more: a tenth of it)`],
+      ["ranges", rangesIn(report)],
+      ["equalized", report.equalizedPairs > 0 ? `${report.equalizedPairs} pairs of layers` : "nothing"],
+      ["biases", report.biasesCorrected ? "corrected" : "as they were"],
+      ["integers", integersIn(report)],
+      ["in float", floatIn(report)],
+      ...(rehearsal ? [["rehearsal", `${rehearsal.examples} examples of ${rehearsal.classes} classes`] as const] : []),
+    ]),
+    `signal above noise in dB, the worst of ${report.layers.length} layers:`,
+    table(["layer", "operator", "by itself", "with all before it"], rows),
+    ...(remarks.length > 0 ? [`to know:\n${remarks.join("\n")}`] : []),
+    `next: lichen eval --model ${quoted(out)} --data <folder with one folder a class>`,
+  ].join("\n\n");
+}
+
+/** What `accuracy.from` means; the keys are the schema's. */
+const FROM = {
+  val: "of --val",
+  unused: "that calibration left over",
+  calibration: "that it was calibrated with",
+} as const;
+
+const accuracyIn = ({ float, int8, samples, from }: NonNullable<OfflineQuantizeResult["accuracy"]>): string =>
+  `${percent(float)} in float, ${percent(int8)} in int8, of ${samples} samples ${FROM[from]}`;
+
+type Report = OfflineQuantizeResult["report"];
+
+function rangesIn({ method, samples, candidates }: Report): string {
+  const seen = `${method}, of ${samples.calibration} samples`;
+  if (candidates.length < 2) return seen;
+  const tried = candidates.map(
+    (each) => `${each.method}${each.equalized ? " equalized" : ""} ${each.decibels.toFixed(1)}`,
+  );
+  const on = samples.heldOut > 0 ? `${samples.heldOut} others` : "the same";
+  return `${seen}; chosen by the answers to ${on}, in dB: ${tried.join(", ")}`;
+}
+
+const integersIn = ({ target, weightLimit }: Report): string =>
+  `${target === "x64" ? "uint8" : "int8"} activations, weights within ±${weightLimit} per channel (for ${target})`;
+
+function floatIn({ float }: Report): string {
+  if (float.length === 0) return "nothing";
+  const named = float.slice(0, SHOWN).map(({ operator, name, why }) => `${operator} ${ending(name)} (${WHY[why]})`);
+  return `${named.join(", ")}${float.length > SHOWN ? `, and ${float.length - SHOWN} more` : ""}`;
+}
+
+const WHY: Readonly<Record<Report["float"][number]["why"], string>> = {
+  "no-rule": "has no integer form",
+  asked: "was asked to stay",
+  end: "only leads to the answers",
+  given: "was so already",
+};
+
+/** Exporters put paths before names. */
+const ending = (name: string): string => (name.length <= 32 ? name : `…${name.slice(-31)}`);
