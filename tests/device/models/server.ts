@@ -44,7 +44,7 @@ export function serve(
   { bytes, headers = {}, ranges = true, cutAfter, silentAfter }: Served,
 ): void {
   const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
-  const current = [headers.etag, headers["last-modified"]].includes(request.headers["if-range"]);
+  const current = [headers.etag, headers["last-modified"]].includes(request.headers["if-range"]?.toString());
   const partial = ranges && from > 0 && current;
   if (partial && from >= bytes.length) return void response.writeHead(416).end();
   const body = partial ? bytes.subarray(from) : bytes;
