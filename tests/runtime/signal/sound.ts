@@ -31,3 +31,22 @@ export const LOG_MEL: Extract<Preprocessing, { kind: "log-mel" }> = {
   mean: 0,
   std: 1,
 };
+
+/** A WAV of 32-bit floats: nothing is rounded away. */
+export function floatWav(sampleRateHz: number, samples: Float32Array): Uint8Array {
+  const header = new DataView(new ArrayBuffer(44));
+  const text = (at: number, value: string) => new Uint8Array(header.buffer).set(new TextEncoder().encode(value), at);
+  text(0, "RIFF");
+  header.setUint32(4, 36 + samples.byteLength, true);
+  text(8, "WAVEfmt ");
+  header.setUint32(16, 16, true);
+  header.setUint16(20, 3, true);
+  header.setUint16(22, 1, true);
+  header.setUint32(24, sampleRateHz, true);
+  header.setUint32(28, sampleRateHz * 4, true);
+  header.setUint16(32, 4, true);
+  header.setUint16(34, 32, true);
+  text(36, "data");
+  header.setUint32(40, samples.byteLength, true);
+  return new Uint8Array([...new Uint8Array(header.buffer), ...new Uint8Array(samples.slice().buffer)]);
+}
