@@ -43,6 +43,10 @@ const WAYS: Readonly<Record<string, Ways>> = {
 /** What quantizing costs in accuracy, way by way; of models without labelled data how often the class stays the same. */
 export async function benchQuantize(threads: number): Promise<string> {
   const rows: string[][] = [];
+  const add = (...row: string[]) => {
+    rows.push(row);
+    process.stderr.write(`${row.join("  ")}\n`); // it takes a while, and tells what it has so far
+  };
   const missing: string[] = [];
   for (const subjectOf of [spokenDigits, resnet8, visualWakeWords, mobilenet]) {
     const subject = await subjectOf();
@@ -55,11 +59,11 @@ export async function benchQuantize(threads: number): Promise<string> {
     const labelled = test.every(({ label }) => label !== null);
     const judged = (found: readonly number[]) =>
       percent(found.filter((label, at) => label === (test[at]!.label ?? exact[at])).length / found.length);
-    rows.push([name, "float", labelled ? judged(exact) : "–", "", ""]);
+    add(name, "float", labelled ? judged(exact) : "–", "", "");
     for (const [way, options] of Object.entries(WAYS)) {
       const samples = [...batches(calibration, 16)];
       const { model: int8, report } = await quantizeWithReport(model, { ...options, samples, threads });
-      rows.push([
+      add(
         name,
         way,
         judged(await classesOf(int8, test, threads)),
@@ -67,7 +71,7 @@ export async function benchQuantize(threads: number): Promise<string> {
         way.startsWith("auto")
           ? `${report.method}${report.equalizedPairs > 0 ? ", equalized" : ""}${report.biasesCorrected ? ", biases corrected" : ""}`
           : "",
-      ]);
+      );
     }
   }
   const header = ["model", "quantized", "accuracy, or same class as float", "answers", "chosen"];
