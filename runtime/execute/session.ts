@@ -21,11 +21,14 @@ export interface Session {
 
 /**
  * Optimizers of ONNX Runtime that change what a graph computes. Padding with zeros is not the padding of a MaxPool, which is −∞, but
- * Pad_Fusion takes it for that. A derived graph also means its constants as they stand: real weights that were folded for the kernels
- * would be quantized anew.
+ * Pad_Fusion takes it for that. Of two quantizations one behind the other DoubleQDQPairsRemover makes one of a scale in between. A derived
+ * graph also means its constants as they stand: real weights that were folded for the kernels would be quantized anew.
  */
-const unwanted = (model: Model | Uint8Array): string[] =>
-  model instanceof Uint8Array ? ["Pad_Fusion"] : ["Pad_Fusion", "WeightBiasQuantization"];
+const unwanted = (model: Model | Uint8Array): string[] => [
+  "Pad_Fusion",
+  "DoubleQDQPairsRemover",
+  ...(model instanceof Uint8Array ? [] : ["WeightBiasQuantization"]),
+];
 
 /** @throws MODEL_CORRUPT when ONNX Runtime refuses the graph. */
 export async function openSession(model: Model | Uint8Array, options: SessionOptions = {}): Promise<Session> {

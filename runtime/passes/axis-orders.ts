@@ -63,7 +63,14 @@ export function trackOrders(b: GraphBuilder, graph: Graph, types: ValueTypes): A
     const symbols = to.filter((dim) => typeof dim !== "number").length;
     const target = to.map((dim, axis) => (typeof dim === "number" ? dim : symbols > 1 && axis === 0 ? 0 : -1));
     const dims = b.constant(`${name}_dims`, int64(target));
-    emit({ name: output, opType: "Reshape", domain: "", inputs: [from, dims], outputs: [output], attributes: {} });
+    emit({
+      name: b.fresh(`${output}_reshape`),
+      opType: "Reshape",
+      domain: "",
+      inputs: [from, dims],
+      outputs: [output],
+      attributes: {},
+    });
     return output;
   };
 
@@ -73,7 +80,14 @@ export function trackOrders(b: GraphBuilder, graph: Graph, types: ValueTypes): A
     const symbols = to.filter((dim) => typeof dim !== "number").length;
     if (isAscending(long) && symbols < 2) return reshape(from, to, output, output);
     const attributes = { perm: { kind: "ints", value: perm } } as const;
-    emit({ name: output, opType: "Transpose", domain: "", inputs: [from], outputs: [output], attributes });
+    emit({
+      name: b.fresh(`${output}_transpose`),
+      opType: "Transpose",
+      domain: "",
+      inputs: [from],
+      outputs: [output],
+      attributes,
+    });
     return output;
   };
 
