@@ -3,10 +3,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   count,
+  dimensions,
   durationInSeconds,
   learningRate,
   list,
   number,
+  numbers,
   share,
   sizeInBytes,
   weight,
@@ -102,4 +104,25 @@ it("a share is less than all; a weight may be left to Lichen", () => {
   for (const text of ["1", "-0.1", "half"]) expect(() => share(text)).toThrow(InvalidArgumentError);
   expect([weight("auto"), weight("2.5")]).toEqual(["auto", 2.5]);
   expect(() => weight("some")).toThrow(InvalidArgumentError);
+});
+
+describe("numbers, and sizes of an input", () => {
+  it.each([
+    ["127.5", [127.5]],
+    ["0.485, 0.456,0.406", [0.485, 0.456, 0.406]],
+    ["0,0,0", [0, 0, 0]],
+    ["-128", [-128]],
+  ])("%s is %j", (text, value) => expect(numbers(text)).toEqual(value));
+  it.each(["", "1,", "a", "1;2", "--1", "0x10"])("«%s» is no number", (text) => {
+    expect(() => numbers(text)).toThrow(InvalidArgumentError);
+  });
+
+  it.each([
+    ["224x192", [224, 192]],
+    ["96X96", [96, 96]],
+    ["16000", [16_000]],
+  ])("%s is %j", (text, value) => expect(dimensions(text)).toEqual(value));
+  it.each(["", "0x10", "10x", "1x2x3", "-5", "1.5", "99999999999"])("«%s» is no size", (text) => {
+    expect(() => dimensions(text)).toThrow(InvalidArgumentError);
+  });
 });
