@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { LichenError } from "../../runtime/index.ts";
+import { LichenError } from "../../runtime/errors.ts";
 import { preprocessingSchema } from "../../runtime/package/card.ts";
 
 /** What imports the whole file into memory has a bound on it. */

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { LichenError } from "../../runtime/index.ts";
+import { LichenError } from "../../runtime/errors.ts";
 import { nearest } from "../config/nearest.ts";
 import { packageRoot } from "../package-root.ts";
 import { type CatalogueCard, parseCatalogueCard } from "./card.ts";
