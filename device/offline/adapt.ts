@@ -21,7 +21,7 @@ import { makeFolder } from "../disk/folder.ts";
 import { createMemoryMeter } from "../memory-meter.ts";
 import { readAdapter } from "./adapter-file.ts";
 import { createdAt } from "./created-at.ts";
-import { readDataset } from "./dataset.ts";
+import { readDataset, recordingsIn } from "./dataset.ts";
 import { makePlaceFor } from "./place.ts";
 import { resumable } from "./resumable.ts";
 
@@ -55,6 +55,8 @@ export interface OfflineAdaptResult extends AdaptReport {
   schema: "lichen/adapt/1";
   out: string;
   sha256: string;
+  /** What was read of `data`: a long recording has several windows, each of which is a sample. */
+  data: { samples: number; recordings: number };
   /** Classes that this adapter adds to what was served before. */
   newClasses: readonly string[];
   /** Whether its classes are in the place of the model's own. */
@@ -119,6 +121,7 @@ export async function runOfflineAdapt(
       out,
       sha256: adapter.sha256,
       ...report,
+      data: { samples: samples.length, recordings: recordingsIn(samples) },
       newClasses: addedClasses(adapter, start?.description ?? { classes: model.card.labels }),
       replaced: adapter.description.replaced === true,
       peakRssBytes: process.resourceUsage().maxRSS * 1024,

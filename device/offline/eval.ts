@@ -8,7 +8,7 @@ import {
   type MeasuredLoss,
 } from "../../runtime/index.ts";
 import { readAdapter } from "./adapter-file.ts";
-import { readDataset, readLabelled } from "./dataset.ts";
+import { readDataset, readLabelled, recordingsIn } from "./dataset.ts";
 
 export interface OfflineEvalOptions {
   model: string;
@@ -24,6 +24,8 @@ interface Evaluated {
   adapter: string | null;
   /** What `loss` is. */
   measured: "cross-entropy" | MeasuredLoss;
+  /** How many files the samples are of: a long recording has several windows, each of which is a sample. */
+  recordings: number;
 }
 
 /** Samples of several classes taken together; an accuracy of none is null. */
@@ -60,15 +62,18 @@ export async function runOfflineEval(options: OfflineEvalOptions, signal?: Abort
     return {
       ...about,
       measured: loss,
+      recordings: recordingsIn(samples),
       accuracy: null,
       perClass: null,
       ...(await evaluateLoss(loss, { ...work, samples })),
     };
   }
-  const evaluation = await evaluate({ ...work, samples: await readLabelled(options.data, preprocessor) });
+  const samples = await readLabelled(options.data, preprocessor);
+  const evaluation = await evaluate({ ...work, samples });
   const { classes = [], replaced = false } = adapter?.description ?? {};
   const added = replaced ? [] : classes.slice(model.card.labels.length);
-  return { ...about, measured: loss, ...evaluation, newClasses: added.length > 0 ? apart(evaluation, added) : null };
+  const newClasses = added.length > 0 ? apart(evaluation, added) : null;
+  return { ...about, measured: loss, recordings: recordingsIn(samples), ...evaluation, newClasses };
 }
 
 /** How old classes do, and new ones. */

@@ -12,8 +12,10 @@ export interface Sample {
   features: Tensor | (() => Promise<Tensor>);
   /** Features of the same recording as it might have been, one for each source of randomness. */
   views?: (randoms: readonly Random[]) => Promise<readonly Tensor[]>;
-  /** sha256 of the file; that of the features where absent. */
+  /** sha256 of the file, with what tells it from others of the same file; sha256 of the features where absent. */
   id?: string;
+  /** The recording that it is only a part of: its parts are never both trained on and held out. */
+  recording?: string;
 }
 
 export const featuresOf = async ({ features }: Sample): Promise<Tensor> =>

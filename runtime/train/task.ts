@@ -2,9 +2,9 @@ import type { WantedClasses } from "../derive/replace.ts";
 import { LichenError } from "../errors.ts";
 import type { LossName } from "../losses/index.ts";
 import type { ModelPackage, Rehearsal } from "../package/package.ts";
-import { type Random, shuffled } from "../random/random.ts";
+import type { Random } from "../random/random.ts";
 import { classIndex, type Sample } from "./samples.ts";
-import { type Split, splitByClass } from "./split.ts";
+import { type Split, splitByClass, splitInto } from "./split.ts";
 
 /** What is learnt from samples: losses that can stand alone. */
 export type TaskLoss = Exclude<LossName, "distillation">;
@@ -59,6 +59,7 @@ export function makeTask(model: ModelPackage, options: TaskOptions, share: numbe
       ? named.map(() => [])
       : named.map((each) => each.map((name) => classIndex(classes, name)));
   checkLabels(loss, samples, labels);
+  const recordings = samples.map(({ recording }) => recording);
   const split: Split = heldOut
     ? { train: [...given.keys()], heldOut: heldOut.map((_, at) => given.length + at) }
     : loss === "cross-entropy"
@@ -66,8 +67,9 @@ export function makeTask(model: ModelPackage, options: TaskOptions, share: numbe
           labels.map(([label]) => label ?? -1),
           share,
           random,
+          recordings,
         )
-      : splitAnyhow(samples.length, share, random);
+      : splitAnyhow(recordings, share, random);
   if (loss === "cross-entropy")
     assertSeveralClasses(
       model,
@@ -165,8 +167,7 @@ function assertSeveralClasses(
   throw new LichenError("ONE_CLASS", { found: `${labels.length} samples` });
 }
 
-function splitAnyhow(count: number, share: number, random: Random): Split {
-  const order = shuffled([...Array(count).keys()], random);
-  const held = Math.min(Math.round(count * share), count - 1);
-  return { heldOut: order.slice(0, held), train: order.slice(held) };
+function splitAnyhow(recordings: readonly (string | undefined)[], share: number, random: Random): Split {
+  const count = recordings.length;
+  return splitInto([...recordings.keys()], Math.min(Math.round(count * share), count - 1), random, recordings);
 }

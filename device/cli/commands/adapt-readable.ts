@@ -11,6 +11,7 @@ export function readableAdapt(result: OfflineAdaptResult, asked: Pick<OfflineAda
     ["adapter", `${result.out} (${short(result.sha256)}, ${bytes(result.adapterBytes)})`],
     ["gate", `${gate.accepted ? "accepted" : "refused"}, ${gate.reason}: ${gate.explanation}`],
     ...gains(result),
+    ...windows(result),
     [
       "trained",
       `${result.method}: ${grouped(result.trainableParameters)} parameters behind ${result.frontier.join(", ")}`,
@@ -29,6 +30,10 @@ export function readableAdapt(result: OfflineAdaptResult, asked: Pick<OfflineAda
     ],
   ]);
 }
+
+/** Where samples are not simply files. */
+const windows = ({ data: { samples, recordings } }: OfflineAdaptResult): Fact[] =>
+  recordings < samples ? [["samples", `${samples} windows of ${recordings} recordings`]] : [];
 
 /** What `adaptive` decided. */
 function chosen({ explanation }: OfflineAdaptResult): Fact[] {

@@ -45,6 +45,9 @@ function readable(model: string, result: OfflineEvalResult): string {
     ...(!classified && result.confidence
       ? [["answers", `the most frequent class in ${percent(result.confidence.topShare)}`] as const]
       : []),
+    ...(result.recordings < result.samples
+      ? [["samples", `${result.samples} windows of ${result.recordings} recordings`] as const]
+      : []),
     ["time", `${result.millisecondsPerSample.toFixed(2)} ms a sample`],
   ]);
   if (!classified) return summary;

@@ -8,6 +8,7 @@ const result: OfflineAdaptResult = {
   schema: "lichen/adapt/1",
   out: "a.safetensors",
   sha256: "0123456789abcdef",
+  data: { samples: 100, recordings: 100 },
   method: "head+bias",
   trainableParameters: 2250,
   adapterBytes: 11_936,
@@ -109,4 +110,9 @@ it("shows losses and entropies where there is no accuracy", () => {
       after: { ...nothing, confidence: confidence(0.42) },
     }),
   ).toContain("unlabelled: entropy 1.09 → 0.42 of 16");
+});
+
+it("says how many windows the recordings have, where these are long", () => {
+  expect(lines()).not.toContainEqual(expect.stringMatching(/^samples/));
+  expect(lines({ data: { samples: 370, recordings: 12 } })).toContain("samples: 370 windows of 12 recordings");
 });

@@ -1,11 +1,12 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
-import { inMemory, readDataset, readLabelled } from "../../../device/offline/dataset.ts";
+import { inMemory, readDataset, readLabelled, recordingsIn } from "../../../device/offline/dataset.ts";
 import { createPreprocessor, loadModel, sha256, type Tensor } from "../../../runtime/index.ts";
 import { seeded } from "../../../runtime/random/random.ts";
+import { encodeWav } from "../../../runtime/signal/index.ts";
 import { featuresOf } from "../../../runtime/train/samples.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -83,4 +84,40 @@ it("several labels are joined in a folder's name, where that is asked for", asyn
   ];
   expect(await labels(true)).toEqual(["[]", '["one"]', '["one","two"]', '["two"]']);
   expect(await labels(false)).toEqual(['"_none"', '"one"', '"one+two"', '"two"']);
+});
+
+it("a long recording is a sample for each of its windows that are not silent, all known to be of one file", async () => {
+  const folder = await twoClasses();
+  const rateHz = 44_100;
+  // A tone for two seconds, silence for four, a tone for one.
+  const samples = Float32Array.from({ length: 7 * rateHz }, (_, n) =>
+    n < 2 * rateHz || n >= 6 * rateHz ? 0.3 * Math.sin(n / 10) : 0,
+  );
+  const bytes = encodeWav({ sampleRateHz: rateHz, channels: [samples] });
+  await writeFile(path.join(folder, "one", "99.wav"), bytes);
+  const read = (await readDataset(folder, preprocessor)).filter(({ recording }) => recording !== undefined);
+  // Windows of 8000 samples at 8 kHz, half of each shared with the next.
+  expect(read.map(({ id }) => id)).toEqual(
+    [0, 4000, 8000, 12_000, 44_000, 48_000].map((start) => `${sha256(bytes)}@${start}`),
+  );
+  expect(new Set(read.map(({ recording }) => recording))).toEqual(new Set([sha256(bytes)]));
+  expect(recordingsIn(read)).toBe(1);
+  expect(recordingsIn(await readDataset(folder, preprocessor))).toBe(13);
+  const cut = encodeWav({ sampleRateHz: rateHz, channels: [samples.subarray(rateHz, 2 * rateHz)] });
+  const [found, expected] = [await featuresOf(read[2]!), await preprocessor.features(cut, "cut.wav")];
+  // Only the frames at the ends hear, through the resampler, what the cut has lost.
+  for (const frame of [5, 30, 55]) {
+    for (let mel = 0; mel < 40; mel++)
+      expect(found.data[mel * 61 + frame]).toBeCloseTo(expected.data[mel * 61 + frame]!, 3);
+  }
+  const [view] = await read[2]!.views!([seeded(1)]);
+  expect(view!.dims).toEqual(expected.dims);
+});
+
+it("a file that shrinks while it is used is an error that names it", async () => {
+  const folder = await twoClasses();
+  const file = path.join(folder, "one", "00.wav");
+  const [sample] = await readDataset(folder, preprocessor);
+  await truncate(file, 100);
+  await expect(featuresOf(sample!)).rejects.toThrow(/^BAD_SAMPLE: .*00\.wav/);
 });

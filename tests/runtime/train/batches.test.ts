@@ -57,6 +57,54 @@ describe("holding out", () => {
   });
 });
 
+describe("holding out recordings", () => {
+  it("keeps what is of one recording together, and leaves one to train on", () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(
+        fc.array(sizes, { minLength: 1, maxLength: 4 }),
+        fc.double({ min: 0.05, max: 0.9, noNaN: true }),
+        fc.nat(),
+        (classes, share, seed) => {
+          const parts = classes.flatMap((groups, label) =>
+            groups.flatMap((size, group) =>
+              Array.from({ length: size }, () => ({ label, recording: `${label}-${group}` })),
+            ),
+          );
+          const recordings = parts.map(({ recording }) => recording);
+          const labels = parts.map(({ label }) => label);
+          const { train, heldOut } = splitByClass(labels, share, seeded(seed), recordings);
+          expect([...train, ...heldOut].sort((a, b) => a - b)).toEqual(range(0, parts.length));
+          const of = (indices: number[]) => new Set(indices.map((at) => recordings[at]));
+          expect([...of(train)].filter((recording) => of(heldOut).has(recording))).toEqual([]);
+          for (const [label, groups] of classes.entries()) {
+            expect(train.some((at) => labels[at] === label)).toBe(true);
+            expect(heldOut.some((at) => labels[at] === label)).toBe(groups.length > 1);
+          }
+        },
+      ),
+    );
+  });
+
+  it("takes about the share, and the same samples as ever where each is a recording", () => {
+    const labels = range(0, 200).map((at) => at % 2);
+    const { heldOut } = splitByClass(
+      labels,
+      0.25,
+      seeded(1),
+      labels.map((label, at) => `${label}-${Math.floor(at / 10)}`),
+    );
+    expect(heldOut).toHaveLength(50);
+    const alone = splitByClass(
+      labels,
+      0.25,
+      seeded(1),
+      labels.map((_, at) => `${at}`),
+    );
+    expect(alone).toEqual(splitByClass(labels, 0.25, seeded(1)));
+  });
+});
+
 const shownRows = ({ order, shares }: ReturnType<typeof epochOrder>): number[] =>
   Array.from(order.data, Number).filter((_, at) => shares.data[at]! > 0);
 
