@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ErrorCode, LichenError } from "../../../runtime/errors.ts";
-import { decodeWav, encodeWav } from "../../../runtime/signal/index.ts";
+import { seeded } from "../../../runtime/random/random.ts";
+import { decodeWav, encodeWav, openWav } from "../../../runtime/signal/index.ts";
 
 const ascii = (text: string) => [...new TextEncoder().encode(text)];
 const u16 = (value: number) => [value & 255, (value >>> 8) & 255];
@@ -131,6 +132,67 @@ describe("what is refused, and how", () => {
   });
 });
 
+/** With its sizes in a ds64 chunk, as writers do beyond 4 GiB. */
+const rf64 = (form: "RF64" | "BW64", dataLength: bigint, ...chunks: number[][]) => {
+  const u64 = (value: bigint) => [...new Uint8Array(BigUint64Array.of(value).buffer)];
+  const body = [...chunk("ds64", [...u64(99n), ...u64(dataLength), ...u64(0n), ...u32(0)]), ...chunks.flat()];
+  return Uint8Array.from([...ascii(form), ...u32(0xffffffff), ...ascii("WAVE"), ...body]);
+};
+
+describe("files made for more than 4 GiB", () => {
+  const data = (bytes: number[], stated = 0xffffffff) => chunk("data", bytes, stated);
+
+  it.each(["RF64", "BW64"] as const)("%s are as long as their ds64 chunk says", (form) => {
+    const bytes = rf64(form, 4n, format(), data([...u16(0x4000), ...u16(0x8000)]), chunk("LIST", [1, 2]));
+    expect(first(bytes)).toEqual([0.5, -1]);
+  });
+
+  it.each<[string, bigint]>([
+    ["as they began, with no length yet", 0xffff_ffff_ffff_ffffn],
+    ["with an impossible one", 2n ** 60n],
+  ])("go to the end of the file where they were left %s", (_, length) => {
+    expect(first(rf64("RF64", length, format(), data([...u16(0x4000), ...u16(0x8000), 7])))).toEqual([0.5, -1]);
+  });
+
+  it("are refused where they are shorter than they say, or say nothing", () => {
+    expect(refusal(rf64("RF64", 4n, format(), data([...u16(0x4000)])))).toBe("BAD_WAV");
+    const cut = [...ascii("RF64"), ...u32(0xffffffff), ...ascii("WAVE"), ...chunk("ds64", [1, 2, 3, 4])];
+    expect(refusal(Uint8Array.from([...cut, ...format(), ...data([0, 0])]))).toBe("BAD_WAV");
+  });
+
+  it("may have a usual size in the usual place", () => {
+    expect(first(rf64("RF64", 0n, format(), SAMPLES))).toEqual([0.5, -1]);
+  });
+
+  it("are read where they are asked, byte ranges beyond 4 GiB too", () => {
+    // Two channels of silence, and full scale where the second sample behind 5 GiB is.
+    const header = rf64("RF64", 6n * 2n ** 30n, format({ channels: 2 }), data([]));
+    const length = header.length + 6 * 2 ** 30;
+    const loud = header.length + 5 * 2 ** 30 + 4;
+    const {
+      channels,
+      length: frames,
+      read,
+    } = openWav(
+      {
+        length,
+        subarray: (start, end) =>
+          Uint8Array.from({ length: end - start }, (_, n) => header[start + n] ?? (start + n === loud + 3 ? 0x80 : 0)),
+      },
+      "x.wav",
+    );
+    expect([channels, frames]).toEqual([2, (6 * 2 ** 30) / 4]);
+    expect(read((5 * 2 ** 30) / 4, 3)).toEqual([Float32Array.of(0, 0, 0), Float32Array.of(0, -1, 0)]);
+  });
+});
+
+describe("a file of nothing but chunks", () => {
+  it("is not walked through for ever", () => {
+    const empty = Uint8Array.from([...ascii("RIFF"), ...u32(80_004), ...ascii("WAVE"), ...new Uint8Array(80_000)]);
+    expect(() => decodeWav(empty, "x.wav")).toThrow(/BAD_WAV.*4096 chunks/);
+  });
+});
+
 describe("any bytes at all", () => {
   const decodesOrRefuses = (bytes: Uint8Array) => {
     try {
@@ -157,6 +219,62 @@ describe("any bytes at all", () => {
     );
   });
 
+  it("are decoded or refused where a large file was damaged", () => {
+    const good = rf64("RF64", 8n, format({ channels: 2 }), chunk("data", [1, 2, 3, 4, 5, 6, 7, 8], 0xffffffff));
+    const damage = fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(damage, fc.nat(good.length), (changes, end) => {
+        const bytes = good.slice();
+        for (const [at, value] of changes) bytes[at] = value;
+        decodesOrRefuses(bytes.subarray(0, end));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("written in any encoding, with any chunks around and any way to state the length, give the samples back", () => {
+    const encodings = fc.constantFrom<[tag: number, bits: number]>([1, 8], [1, 16], [1, 24], [1, 32], [3, 32], [3, 64]);
+    const remarks = fc.array(fc.array(fc.nat(255), { maxLength: 9 }), { maxLength: 3 });
+    const written = fc.record({
+      encoding: encodings,
+      channels: fc.integer({ min: 1, max: 8 }),
+      frames: fc.integer({ min: 1, max: 12 }),
+      rate: fc.integer({ min: 1, max: 768_000 }),
+      extensible: fc.boolean(),
+      length: fc.constantFrom("stated", "zero", "ones", "sox", "ds64"),
+      before: remarks,
+      after: remarks,
+      seed: fc.nat(),
+    });
+    fc.assert(
+      fc.property(written, ({ encoding: [tag, bits], channels, frames, rate, length, before, after, ...given }) => {
+        const random = seeded(given.seed);
+        const samples = Array.from({ length: channels * frames }, () => written24(random));
+        const data = samples.flatMap((sample) => encoded(tag, bits, sample));
+        const head = [...before.map((body) => chunk("LIST", body)), format({ tag, bits, channels, rate, ...given })];
+        const tail = length === "stated" || length === "ds64" ? after.map((body) => chunk("note", body)) : [];
+        const padded = chunk("data", data);
+        const sized = (size: number) => [...padded.slice(0, 4), ...u32(size), ...padded.slice(8)];
+        const bytes = {
+          stated: () => riff(...head, padded, ...tail),
+          // What is odd would be taken for a sample more, as nobody says where the data ends.
+          zero: () => riff(...head, chunk("data", data, 0)),
+          ones: () => riff(...head, chunk("data", data, 0xffffffff)),
+          sox: () => riff(...head, chunk("data", data, 0x7ffff000)),
+          ds64: () => rf64("RF64", BigInt(data.length), ...head, sized(0xffffffff), ...tail),
+        }[length]();
+        const sound = decodeWav(bytes, "x.wav");
+        expect(sound.sampleRateHz).toBe(rate);
+        expect(sound.channels).toHaveLength(channels);
+        const found = Array.from({ length: frames }, (_, n) => sound.channels.map((channel) => channel[n]!)).flat();
+        // Integers are the next step below.
+        const step = tag === 3 ? 0 : 2 / 2 ** Math.min(bits, 24);
+        for (const [at, sample] of samples.entries()) expect(Math.abs(found[at]! - sample)).toBeLessThanOrEqual(step);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it("come back from encoding as they were, at 16 bits", () => {
     const sounds = fc.integer({ min: 1, max: 8 }).chain((channels) =>
       fc.integer({ min: 1, max: 20 }).chain((frames) =>
@@ -174,3 +292,13 @@ describe("any bytes at all", () => {
     fc.assert(fc.property(sounds, (sound) => void expect(decodeWav(encodeWav(sound), "x.wav")).toEqual(sound)));
   });
 });
+
+/** A sample that 24 bits hold. */
+const written24 = (random: () => number): number => Math.floor(random() * 2 ** 24 - 2 ** 23) / 2 ** 23;
+
+/** Little-endian, as a WAV holds it. */
+function encoded(tag: number, bits: number, sample: number): number[] {
+  if (tag === 3) return bits === 32 ? float32(sample) : float64(sample);
+  const step = Math.floor(sample * 2 ** (bits - 1)) + (bits === 8 ? 128 : 0);
+  return [...new Uint8Array(BigInt64Array.of(BigInt(step)).buffer)].slice(0, bits / 8);
+}
