@@ -7,13 +7,14 @@ import { prune } from "./prune.ts";
 /**
  * Computes once, in ONNX Runtime, what depends on constants alone, so that a frozen weight's flipped copy or a folded scale is a
  * constant of the derived graph, which kernels can pack ahead of time.
+ * @param stays whether a node is left as it is
  */
-export async function foldConstants(graph: Graph): Promise<Graph> {
+export async function foldConstants(graph: Graph, stays: (node: Node) => boolean = () => false): Promise<Graph> {
   const constant = new Set<ValueName>(graph.initializers.keys());
   const foldable: Node[] = [];
   const rest: Node[] = [];
   for (const node of graph.nodes) {
-    const folds = operands(node).length > 0 && operands(node).every((name) => constant.has(name));
+    const folds = !stays(node) && operands(node).length > 0 && operands(node).every((name) => constant.has(name));
     (folds ? foldable : rest).push(node);
     if (folds) for (const output of node.outputs) constant.add(output);
   }

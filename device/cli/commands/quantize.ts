@@ -11,7 +11,7 @@ import { OPTIONS as IMPORT_OPTIONS, NAMES, quoted, TARGETS } from "./import.ts";
 /** Of the engine's table, which would bring ONNX Runtime along for whoever only asks for help; a test compares. */
 export const METHODS = ["auto", "minmax", "percentile", "entropy"] as const;
 
-const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
+export const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
   "How it is quantized:": [
     ["--method <method>", "how ranges follow from samples (default auto: the nearest to float)", METHODS],
     ["--samples <n>", "calibration samples, from all over the folder (default 200)", count],
@@ -94,7 +94,7 @@ export function readable(result: OfflineQuantizeResult): string {
     `signal above noise in dB, the worst of ${report.layers.length} layers:`,
     table(["layer", "operator", "by itself", "with all before it"], rows),
     ...(remarks.length > 0 ? [`to know:\n${remarks.join("\n")}`] : []),
-    `next: lichen eval --model ${quoted(out)} --data <folder with one folder a class>`,
+    `next:\n  lichen eval --model ${quoted(out)} --data <one folder a class>`,
   ].join("\n\n");
 }
 
