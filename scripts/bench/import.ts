@@ -44,19 +44,16 @@ export async function benchImport(threads: number): Promise<string> {
     await session.close();
     const litert = askLitert(modelPath(file), Buffer.concat(encoded));
     const agreements = KERNELS.map((kernels) =>
-      compare(ours, realNumbers(litert[kernels], outputEnd(output)), output.elements, output.scale || 1e-4),
+      compare(ours, realNumbers(litert[kernels], output), output.elements, output.scale || 1e-4),
     );
-    rows.push([file, String(encoded.length), ...agreements.map(shares), ...(await fusedConvolutions(model, int8))]);
-    rows.at(-1)!.push(...(await speed(model, int8, inputs[0]!, dims, threads)));
-    process.stdout.write(`${rows.at(-1)!.join(" | ")}\n`);
+    const layers = await layersInIntegers(model, int8);
+    const times = await speed(model, int8, inputs[0]!, dims, threads);
+    rows.push([file, String(encoded.length), ...agreements.map(shares), layers, ...times]);
   }
   const agreement = KERNELS.map((kernels) => `${kernels} kernels: the same, within a step, furthest, top-1`);
   const header = ["model", "inputs", ...agreement, "layers in integers", "int8", "float", "ratio"];
   return markdownTable(header, rows);
 }
-
-/** Real outputs are compared as they are, though their steps may be known. */
-const outputEnd = (end: ReturnType<typeof endsOf>["output"]) => end;
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
@@ -90,7 +87,7 @@ const LAYERS = new Set(["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRAN
 const IN_INTEGERS = new Set(["QLinearConv", "QLinearMatMul", "QGemm", "MatMulInteger", "ConvInteger"]);
 const IN_REAL_NUMBERS = new Set(["Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul"]);
 
-async function fusedConvolutions(model: TfliteModel, int8: Model): Promise<string[]> {
+async function layersInIntegers(model: TfliteModel, int8: Model): Promise<string> {
   const folder = mkdtempSync(path.join(tmpdir(), "lichen-fused-"));
   const optimized = path.join(folder, "optimized.onnx");
   await (await openSession(int8, { optimizedModelPath: optimized })).close();
@@ -99,7 +96,7 @@ async function fusedConvolutions(model: TfliteModel, int8: Model): Promise<strin
   rmSync(folder, { recursive: true });
   const count = (types: ReadonlySet<string>) => nodes.filter(({ opType }) => types.has(opType)).length;
   const layers = model.operators.filter(({ name }) => LAYERS.has(name)).length;
-  return [`${count(IN_INTEGERS)} of ${layers}, ${count(IN_REAL_NUMBERS)} in float`];
+  return `${count(IN_INTEGERS)} of ${layers}, ${count(IN_REAL_NUMBERS)} in float`;
 }
 
 async function speed(
