@@ -1,0 +1,29 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { readDataset } from "../../../device/offline/dataset.ts";
+import { createPreprocessor } from "../../../runtime/index.ts";
+import type { RealJob, Way } from "./job.ts";
+import { realModel, sharedFolder } from "./models.ts";
+
+const transfer: Omit<Way, "method"> = { classes: "replace", holdOut: 0.1 };
+
+/** Photographs of waste for a network of a thousand other things; the official split, and nothing of it in the choice of anything. */
+export const trashnet: RealJob = {
+  about:
+    "MobileNetV2 1.0 (224 px, int8, ImageNet) → TrashNet: 1,768 pictures of 6 kinds to learn from, 328 others to judge by.",
+  ways: [
+    { ...transfer, method: "head" },
+    { ...transfer, method: "head+bias+scale", targets: ["last:11"], views: 4, epochs: 30, labelSmoothing: 0.1 },
+    { ...transfer, method: "full", targets: ["last:11"], views: 4, epochs: 15, labelSmoothing: 0.1 },
+  ],
+  async situations() {
+    const model = await realModel("mobilenet-v2-int8-labels");
+    const data = path.join(sharedFolder(), "data/trashnet");
+    if (!model || !existsSync(data)) return null;
+    const preprocessor = createPreprocessor(model.card.preprocessing);
+    const [train, val] = await Promise.all(
+      ["train", "val"].map((part) => readDataset(path.join(data, part), preprocessor)),
+    );
+    return [{ name: "TrashNet", model, samples: () => train!, tests: [{ name: "val", samples: val! }] }];
+  },
+};
