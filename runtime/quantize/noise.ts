@@ -1,3 +1,4 @@
+import { beforeActivation } from "../derive/base.ts";
 import { assertWanted } from "../errors.ts";
 import { openSession, type Session } from "../execute/session.ts";
 import { asModel } from "../onnx/builder.ts";
@@ -77,11 +78,12 @@ export async function layerNoise(
   }));
 }
 
-/** How far a model's answers are from another's, in dB. */
+/** How far a model's answers are from another's, in dB; its logits, where it answers with what a Softmax makes of them. */
 export async function outputNoise(float: Model, quantized: Model, { samples, threads, signal }: Pass): Promise<number> {
   const input = float.graph.inputs[0]!.name;
-  const output = float.graph.outputs[0]!.name;
-  const sessions = await openAll([float.graph, quantized.graph], threads);
+  const output = commonAnswer(float.graph, quantized.graph);
+  const ending = ({ graph }: Model): Graph => ({ ...graph, outputs: [{ name: output }] });
+  const sessions = await openAll([ending(float), ending(quantized)], threads);
   const [exact, codes] = sessions as [Session, Session];
   const ratio = noRatio();
   try {
@@ -94,6 +96,12 @@ export async function outputNoise(float: Model, quantized: Model, { samples, thr
     for (const session of sessions) await session.close();
   }
   return decibels(ratio);
+}
+
+function commonAnswer(float: Graph, quantized: Graph): ValueName {
+  const { logits } = beforeActivation(float, float.outputs[0]!.name);
+  const isThere = quantized.nodes.some(({ outputs }) => outputs.includes(logits));
+  return isThere ? logits : float.outputs[0]!.name;
 }
 
 const BYTES_AT_ONCE = 64 * 2 ** 20;

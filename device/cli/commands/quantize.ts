@@ -76,7 +76,9 @@ export function readable(result: OfflineQuantizeResult): string {
     local === null ? "–" : local.toFixed(1),
     accumulated.toFixed(1),
   ]);
-  const remarks = notes.flatMap((note) => wrapped(note, 78).map((line, at) => `${at === 0 ? "- " : "  "}${line}`));
+  const remarks = [...notes, ...advice(report)].flatMap((note) =>
+    wrapped(note, 78).map((line, at) => `${at === 0 ? "- " : "  "}${line}`),
+  );
   return [
     facts([
       ["model", model],
@@ -97,6 +99,16 @@ export function readable(result: OfflineQuantizeResult): string {
     `next:\n  lichen eval --model ${quoted(out)} --data <one folder a class>`,
   ].join("\n\n");
 }
+
+/** Below this, answers differ in more than close calls. */
+const NOISY_DB = 20;
+
+const advice = ({ outputDecibels, weightLimit }: Report): string[] =>
+  outputDecibels < NOISY_DB && weightLimit < 127
+    ? [
+        `the answers are noisy: weights of 8 bits help (--full-range where every board has VNNI, or --target arm64), and so may --float with the worst layers`,
+      ]
+    : [];
 
 /** What `accuracy.from` means; the keys are the schema's. */
 const FROM = {
