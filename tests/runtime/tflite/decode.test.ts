@@ -6,6 +6,7 @@ import { strToU8, zipSync } from "fflate";
 import { describe, expect, it } from "vitest";
 import { errorCode } from "../../../runtime/errors.ts";
 import { decodeTflite } from "../../../runtime/tflite/decode.ts";
+import { lowerTflite } from "../../../runtime/tflite/lower.ts";
 import { ADD, buildMetadata, buildTflite, CONV_2D, FLOAT32, INT8, INT32, type TfliteParts } from "./build.ts";
 
 /** y = x + constant, of four numbers. */
@@ -273,6 +274,12 @@ describe("a TFLite file is refused, with a code, when", () => {
   it.each(cases)("%s", (_, changes, message) => {
     expect(refusal(() => buildTflite({ ...SUM, ...changes }))).toMatch(message);
   });
+});
+
+// Found by fuzzing: what the model answers was a constant, and the refusal had no code.
+it("a TFLite file that answers a constant is refused by whoever builds a network of it", () => {
+  const model = decoded({ outputs: [1] });
+  expect(() => lowerTflite(model)).toThrow(/UNSUPPORTED_OPERATOR.*outputs.*constant/);
 });
 
 const models = join(
