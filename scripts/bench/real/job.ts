@@ -56,7 +56,7 @@ async function rowsOf(
   seeds: readonly number[],
   threads: number,
 ): Promise<string[][]> {
-  const runs: (AdaptReport & { reason: string; after: (number | null)[] })[] = [];
+  const runs: (Omit<AdaptReport, "after"> & { reason: string; after: (number | null)[] })[] = [];
   for (const seed of seeds) {
     const { model } = situation;
     const samples = situation.samples(seed);
