@@ -14,6 +14,7 @@ import sys
 import librosa
 import numpy as np
 import tensorflow as tf
+from scipy.signal import resample_poly
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SKIP = 7
@@ -139,10 +140,26 @@ def tensorflow_log_mel():
     return case("TensorFlow, log-mel", card, log.numpy())
 
 
+def resampler(from_hz, to_hz):
+    """How much of a sine comes through SciPy's polyphase resampler, with its own default filter, in decibels."""
+    divisor = np.gcd(from_hz, to_hz)
+    nyquist = min(from_hz, to_hz) / 2
+    shares = [0.1, 0.5, 0.8, 0.9, 1.1, 1.2, 1.5, 1.9]
+    hertz = [share * nyquist for share in shares if share * nyquist < from_hz / 2]
+    n = np.arange(from_hz)
+    gains = []
+    for hz in hertz:
+        output = resample_poly(np.sin(2 * np.pi * hz * n / from_hz), to_hz // divisor, from_hz // divisor)
+        middle = output[len(output) // 10 : -len(output) // 10]
+        gains.append(round(10 * np.log10(2 * np.mean(middle**2)), 3))
+    return {"fromHz": from_hz, "toHz": to_hz, "hertz": hertz, "decibels": gains}
+
+
 cases = [
     mlperf_kws(), mlperf_ad(), librosa_decibels(), librosa_relative(), librosa_short_frames(), librosa_mfcc(), librosa_liftered(),
     tensorflow_log_mel(),
 ]
 path = ROOT / "tests/runtime/signal/front-ends.json"
-path.write_text(json.dumps({"skip": SKIP, "cases": cases}) + "\n")
+resamplers = [resampler(*rates) for rates in ((44100, 16000), (48000, 16000), (16000, 8000), (8000, 16000))]
+path.write_text(json.dumps({"skip": SKIP, "cases": cases, "resamplers": resamplers}) + "\n")
 print(path, path.stat().st_size, "bytes")

@@ -205,10 +205,11 @@ describe("shapes", () => {
 
 describe("what is refused", () => {
   it("is a picture of more pixels than a board could hold, by its header alone", async () => {
-    const bomb = await plain(4, 4, RED).gif().toBuffer();
-    // Width and height.
-    bomb.writeUInt16LE(9000, 6);
-    bomb.writeUInt16LE(9000, 8);
+    const bomb = await plain(4, 4, RED).jpeg().toBuffer();
+    // Height and width, five bytes behind the marker of the frame's header.
+    const frame = bomb.indexOf(Uint8Array.of(0xff, 0xc0));
+    bomb.writeUInt16BE(9000, frame + 5);
+    bomb.writeUInt16BE(9000, frame + 7);
     await expect(see(CARD, bomb)).rejects.toThrow(/BAD_IMAGE.*pixel/i);
   });
 

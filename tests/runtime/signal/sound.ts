@@ -18,6 +18,20 @@ interface Reference {
 /** What librosa and scipy make of it. */
 export const reference: Reference = JSON.parse(readFileSync(new URL("reference.json", import.meta.url), "utf8"));
 
+interface Resampled {
+  fromHz: number;
+  toHz: number;
+  /** Of sines. */
+  hertz: number[];
+  /** How much louder each comes out. */
+  decibels: number[];
+}
+
+/** What scripts/references/front_ends.py measured of scipy.signal.resample_poly. */
+export const scipyDefaults: Resampled[] = JSON.parse(
+  readFileSync(new URL("front-ends.json", import.meta.url), "utf8"),
+).resamplers;
+
 export const LOG_MEL: Extract<Preprocessing, { kind: "log-mel" }> = {
   kind: "log-mel",
   sampleRateHz: 8000,
