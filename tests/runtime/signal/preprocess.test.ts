@@ -108,6 +108,15 @@ describe("a card's preprocessing", () => {
   it.each([
     ["frames that no FFT fits", { ...LOG_MEL, frameSamples: 250 }, "frameSamples"],
     ["frames longer than the window", { ...LOG_MEL, windowSamples: 128 }, "frameSamples"],
+    ["a transform shorter than its frames", { ...LOG_MEL, frameSamples: 512, fftSamples: 256 }, "fftSamples"],
+    ["a transform that is no power of two", { ...LOG_MEL, fftSamples: 400 }, "fftSamples"],
+    [
+      "frames that only fit into the window without what is around them",
+      { ...LOG_MEL, windowSamples: 300, fftSamples: 512, fftPadding: "around" },
+      "frameSamples",
+    ],
+    ["edges that reflect more than there is", { ...LOG_MEL, windowSamples: 128, edges: "reflect" }, "frameSamples"],
+    ["more coefficients than mels", { ...LOG_MEL, kind: "mfcc", coefficients: 41 }, "coefficients"],
     ["bands above half the rate", { ...LOG_MEL, highHz: 4001 }, "highHz"],
     ["bands upside down", { ...LOG_MEL, lowHz: 3800 }, "highHz"],
     [
@@ -118,5 +127,23 @@ describe("a card's preprocessing", () => {
   ])("cannot have %s", (_, value, field) => {
     const parsed = preprocessingSchema.safeParse(value);
     expect(parsed.error?.issues[0]?.path).toEqual([field]);
+  });
+});
+
+describe("a card from before there were choices", () => {
+  it("has what was the only choice", () => {
+    const { kind, ...defaults } = preprocessingSchema.parse(LOG_MEL);
+    expect(kind).toBe("log-mel");
+    expect(defaults).toMatchObject({
+      ...{ place: "centre", gain: "none", fullScale: 1, fftPadding: "behind", frameWindow: "hann", edges: "none" },
+      ...{ exponent: 2, melScale: "slaney", melSlopes: "hertz", melNorm: "slaney", logarithm: "ln", floor: "add" },
+      ...{ reference: 1, axes: "bands-frames" },
+    });
+    const image = preprocessingSchema.parse({ kind: "image", width: 1, height: 1, channels: 1, mean: [0], std: [1] });
+    expect(image).toMatchObject({ fit: "cover", order: "rgb", background: "black" });
+  });
+
+  it("is refused by whoever makes features from it where it cannot be meant", () => {
+    expect(() => createPreprocessor({ ...LOG_MEL, hopSamples: 0 })).toThrow(/BAD_CARD.*preprocessing\.hopSamples/);
   });
 });

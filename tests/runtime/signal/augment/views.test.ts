@@ -6,7 +6,7 @@ import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 import { openSession } from "../../../../runtime/execute/session.ts";
 import { concatRows, type Tensor } from "../../../../runtime/onnx/tensor.ts";
-import { parseCard } from "../../../../runtime/package/card.ts";
+import { type Preprocessing, parseCard } from "../../../../runtime/package/card.ts";
 import { seeded } from "../../../../runtime/random/random.ts";
 import {
   AUGMENT_POLICY,
@@ -77,6 +77,38 @@ describe.each(["sound", "picture"] as const)("views of a %s", (kind) => {
 
   it("are refused with the file's name where it cannot be read", async () => {
     await expect(preprocessor.views(new Uint8Array(9), "inbox/x", [seeded(1)])).rejects.toThrow(/inbox\/x/);
+  });
+});
+
+describe("views of what is no log-mel spectrum", () => {
+  const file = encodeWav({ sampleRateHz: 16_000, channels: [sound(20_000)] });
+  const MFCC = { ...LOG_MEL, kind: "mfcc", coefficients: 13, axes: "frames-bands" } as const;
+
+  it.each<Preprocessing>([
+    { kind: "waveform", sampleRateHz: 8000, windowSamples: 6000, gain: "peak" },
+    MFCC,
+    { ...LOG_MEL, logarithm: "decibels", axes: "vector" },
+  ])("have its shape, differ, and are the features where everything is off: $kind", async (card) => {
+    const { features, views } = createPreprocessor(card);
+    const plain = await features(file, "a");
+    const found = await views(file, "a", [1, 2, 3].map(seeded));
+    for (const { dims } of found) expect(dims).toEqual(plain.dims);
+    expect(new Set([plain, ...found].map(({ data }) => data.join())).size).toBe(4);
+    expect(await views(file, "a", [seeded(1)], OFF)).toEqual([plain]);
+  });
+
+  it("hide a part by what its band is on the average, where 0 is no average", async () => {
+    const { features, views } = createPreprocessor(MFCC);
+    const policy = { ...OFF, spectrumMask: { bandShare: 0, frameShare: 0.5 } };
+    const plain = (await features(file, "a")).data;
+    const [view] = await views(file, "a", [seeded(4)], policy);
+    const changed = [...view!.data.keys()].filter((at) => Math.abs(view!.data[at]! - plain[at]!) > 1e-3);
+    expect(changed.length).toBeGreaterThan(50);
+    for (const band of [0, 5]) {
+      const column = (values: Float32Array) => values.filter((_, at) => at % 13 === band);
+      const mean = column(plain).reduce((sum, value) => sum + value, 0) / (plain.length / 13);
+      for (const at of changed.filter((index) => index % 13 === band)) expect(view!.data[at]).toBeCloseTo(mean, 3);
+    }
   });
 });
 
