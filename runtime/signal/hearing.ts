@@ -1,6 +1,7 @@
 import { type Tensor, tensor } from "../onnx/tensor.ts";
 import { cepstrum } from "./cepstrum.ts";
-import { frameCount, logMelSpectrum, type Spectral } from "./spectrum.ts";
+import type { Spectral } from "./mel.ts";
+import { frameCount, logMelSpectrum } from "./spectrum.ts";
 import type { Heard } from "./window.ts";
 
 /** What a model hears of a window, in two steps, so that a view may hide parts in between. */

@@ -1,7 +1,8 @@
 export { AUGMENT_POLICY, type AugmentPolicy } from "./augment/index.ts";
 export type { Bytes } from "./bytes.ts";
 export { createHearing, type Hearing } from "./hearing.ts";
-export { createPreprocessor, fullPreprocessing, type Preprocessor, type RecordingWindow } from "./preprocess.ts";
+export { createPreprocessor, fullPreprocessing } from "./preprocess.ts";
+export type { Preprocessor, RecordingWindow } from "./preprocessor.ts";
 export { openRecording, type Recording } from "./recording.ts";
 export { resample } from "./resample.ts";
 export { featureShape } from "./shape.ts";

@@ -1,6 +1,6 @@
 import { AUGMENT_POLICY, soundView } from "./augment/index.ts";
 import { createHearing } from "./hearing.ts";
-import type { Preprocessor, RecordingWindow } from "./preprocess.ts";
+import { type Preprocessor, type RecordingWindow, wholeWindow } from "./preprocessor.ts";
 import { openRecording } from "./recording.ts";
 import { fitWindow, type Heard, type Samples, searchHop, windowStart } from "./window.ts";
 import { WINDOW_POLICY, windowStarts } from "./windows.ts";
@@ -37,14 +37,3 @@ export function createListener(p: Heard): Preprocessor {
   };
   return preprocessor;
 }
-
-/** What has but one window is as `features` and `views` make it. */
-export const wholeWindow = (
-  { features, views }: Pick<Preprocessor, "features" | "views">,
-  ...[file, at]: Parameters<Preprocessor["features"]>
-): RecordingWindow => ({
-  start: null,
-  startSeconds: 0,
-  features: () => features(file, at),
-  views: (...rest) => views(file, at, ...rest),
-});

@@ -1,5 +1,8 @@
 import { LichenError } from "../errors.ts";
-import type { Spectral } from "./spectrum.ts";
+import type { FullPreprocessing } from "../package/preprocessing.ts";
+
+/** Preprocessing that goes by a mel spectrum. */
+export type Spectral = Extract<FullPreprocessing, { kind: "log-mel" | "mfcc" }>;
 
 /** A triangle over the lines of a spectrum. */
 export interface Band {

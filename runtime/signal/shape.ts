@@ -1,6 +1,7 @@
 import type { FullPreprocessing, Preprocessing } from "../package/preprocessing.ts";
+import type { Spectral } from "./mel.ts";
 import { fullPreprocessing } from "./preprocess.ts";
-import { frameCount, type Spectral } from "./spectrum.ts";
+import { frameCount } from "./spectrum.ts";
 
 const SHAPES: { readonly [K in FullPreprocessing["kind"]]: (p: Extract<FullPreprocessing, { kind: K }>) => number[] } =
   {

@@ -1,9 +1,5 @@
 import FFT from "fft.js";
-import type { FullPreprocessing } from "../package/preprocessing.ts";
-import { melBands } from "./mel.ts";
-
-/** Preprocessing that goes by a mel spectrum. */
-export type Spectral = Extract<FullPreprocessing, { kind: "log-mel" | "mfcc" }>;
+import { melBands, type Spectral } from "./mel.ts";
 
 /** How many frames a window has. */
 export function frameCount(p: Spectral): number {
