@@ -19,8 +19,8 @@ from torch import nn
 from torch.nn import functional as F
 from train import MEAN, STD, network
 
-CLASSES, PICTURES = 10, 20  # of each class
-STEPS = 500
+CLASSES, PICTURES = 10, 18  # of each class
+STEPS = 300
 PEAK_LEARNING_RATE = 0.1
 STATISTICS_WEIGHT = 10.0
 VARIATION_WEIGHT = 1.0  # of the squared difference between neighbouring pixels
