@@ -2,6 +2,7 @@ import { attribute } from "../onnx/attributes.ts";
 import type { Dim, Graph, Node, ValueName } from "../onnx/graph.ts";
 import { elementCount, type Tensor } from "../onnx/tensor.ts";
 import type { ValueTypes } from "../shapes/infer.ts";
+import { paceOf } from "./pace.ts";
 import { constantOf, quantizedOperand } from "./quantized.ts";
 
 /** A constant operand of a layer: what a method may change. */
@@ -33,6 +34,8 @@ export interface Layer {
   outputAxis: number;
   /** Whether ONNX Runtime's integer kernels run it, on integers throughout. */
   integer: boolean;
+  /** How fast its weights should move beside a usual layer's; 1 for what has none. */
+  pace: number;
 }
 
 export type OperandKind = "weight" | "bias";
@@ -118,6 +121,7 @@ export function findLayers(graph: Graph, types: ValueTypes): Layer[] {
       shape: types.get(node.outputs[0]!)!.shape,
       weightAxis,
       outputAxis: form.outputAxis,
+      pace: weight && WEIGHTED.has(node.opType) ? paceOf(graph, weight, weightAxis, node.inputs[weight.at]!) : 1,
     };
     return [{ ...layer, integer: runsInIntegers(graph, layer, form) }];
   });

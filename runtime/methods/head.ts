@@ -14,5 +14,6 @@ export const head: LayerMethod = {
   source: "Qi et al. 2018, weight imprinting, arXiv:1712.07136",
   settings: noSettings,
   targets: (layers) => layers.filter(isLinear).slice(-1),
-  parameters: (layer) => wholeLayerParameters(layer, RATE),
+  // Alone or beside biases, there is no other weight whose pace it has to keep.
+  parameters: (layer) => wholeLayerParameters({ ...layer, pace: 1 }, RATE),
 };

@@ -9,7 +9,8 @@ export const wholeLayer: Pick<LayerMethod, "kind" | "averages" | "change" | "gra
   gradients: (_, { weight, bias }) => ({ weight: () => weight(), bias: () => bias() }),
 };
 
-export const wholeLayerParameters = ({ weight, bias }: Layer, rate = 1): LayerParameter[] => [
-  ...(weight ? [{ name: "weight", dims: weight.dims, changes: "weight" as const, rate }] : []),
+/** Weights at the pace of their own size: of one network some may be a hundred times larger than others. */
+export const wholeLayerParameters = ({ weight, bias, pace }: Layer, rate = 1): LayerParameter[] => [
+  ...(weight ? [{ name: "weight", dims: weight.dims, changes: "weight" as const, rate: rate * pace }] : []),
   ...(bias ? [{ name: "bias", dims: bias.dims, changes: "bias" as const, rate }] : []),
 ];

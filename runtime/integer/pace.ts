@@ -1,0 +1,51 @@
+import type { Graph } from "../onnx/graph.ts";
+import type { Tensor } from "../onnx/tensor.ts";
+import type { Operand } from "./layers.ts";
+import { constantOf, quantizedOperand } from "./quantized.ts";
+
+/** What weights usually come to, as a root mean square: those of pointwise convolutions of a well-kept network. */
+const USUAL = 0.15;
+
+/** No layer is so odd that it should learn faster or slower by more. */
+const FURTHEST = 2 ** 6;
+
+/**
+ * How fast a layer's weights should move beside those of a usual layer: as much faster as they are larger, since what a step does to a
+ * layer's answers is relative to them. A network whose inputs are pixels of 0 to 255 has first weights a hundred times smaller than its
+ * others, and one that has depthwise convolutions has theirs ten times larger. A power of two, so that many layers share a rate.
+ * @see You et al. 2017, arXiv:1708.03888 (LARS); Shazeer & Stern 2018, arXiv:1804.04235, §8
+ */
+export function paceOf(graph: Graph, weight: Operand, axis: number, value: string): number {
+  const size = rootMeanSquare(graph, weight, axis, value);
+  if (size === 0) return 1;
+  const pace = 2 ** Math.round(Math.log2(size / USUAL));
+  return Math.min(FURTHEST, Math.max(1 / FURTHEST, pace));
+}
+
+/** Weights are many, and layers are found again and again. */
+const known = new WeakMap<Tensor, number>();
+
+function rootMeanSquare(graph: Graph, { dequantize, dims }: Operand, axis: number, value: string): number {
+  const stored = dequantize ? constantOf(graph, quantizedOperand(dequantize).quantized) : constantOf(graph, value);
+  const found = known.get(stored) ?? measured(graph, stored, dequantize && quantizedOperand(dequantize), dims, axis);
+  known.set(stored, found);
+  return found;
+}
+
+function measured(
+  graph: Graph,
+  { data }: Tensor,
+  operand: ReturnType<typeof quantizedOperand> | null,
+  dims: readonly number[],
+  axis: number,
+): number {
+  const scales = operand ? constantOf(graph, operand.scale).data : [1];
+  const zeros = operand ? constantOf(graph, operand.zeroPoint).data : [0];
+  const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
+  let sum = 0;
+  for (let at = 0; at < data.length; at++) {
+    const channel = scales.length === 1 ? 0 : Math.floor(at / inner) % dims[axis]!;
+    sum += ((Number(data[at]) - Number(zeros[channel] ?? zeros[0])) * Number(scales[channel])) ** 2;
+  }
+  return Math.sqrt(sum / Math.max(1, data.length));
+}
