@@ -13,7 +13,15 @@ export const trashnet: RealJob = {
     "MobileNetV2 1.0 (224 px, int8, ImageNet) → TrashNet: 1,768 pictures of 6 kinds to learn from, 328 others to judge by.",
   ways: [
     { ...transfer, method: "head" },
-    { ...transfer, method: "head+bias+scale", targets: ["last:11"], views: 4, epochs: 20, patience: 20, labelSmoothing: 0.1 },
+    {
+      ...transfer,
+      method: "head+bias+scale",
+      targets: ["last:11"],
+      views: 4,
+      epochs: 20,
+      patience: 20,
+      labelSmoothing: 0.1,
+    },
     { ...transfer, method: "full", targets: ["last:11"], views: 4, epochs: 20, patience: 20, labelSmoothing: 0.1 },
   ],
   async situations() {

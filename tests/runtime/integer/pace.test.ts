@@ -35,7 +35,10 @@ it("integers count as what they stand for, channel by channel, and biases keep t
     const dequantize = layer.weight!.dequantize!;
     const [codes, scales] = dequantize.inputs.map((name) => base.graph.initializers.get(name)!);
     const inner = codes!.data.length / layer.outChannels;
-    const real = Array.from(codes!.data, (code, at) => Number(code) * Number(scales!.data[Math.floor(at / inner)]));
+    const real = Array.from(
+      codes!.data as Int8Array,
+      (code, at) => code * Number(scales!.data[Math.floor(at / inner)]),
+    );
     const size = Math.sqrt(real.reduce((sum, value) => sum + value * value, 0) / real.length);
     expect(layer.pace, layer.name).toBe(2 ** Math.round(Math.log2(size / 0.15)));
     const rateOf = (part: string) => plan.parameters.find(({ name }) => name === `${layer.name}/${part}`)!.rate;
