@@ -1,9 +1,10 @@
-import { chmod, lstat, mkdir, rm } from "node:fs/promises";
+import { chmod, lstat, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { LichenError } from "../../runtime/errors.ts";
+import { makeFolders } from "../disk/make-folder.ts";
 
 /** `sun_path` of Linux holds 108 bytes, the closing zero among them (unix(7)). */
 const MAX_PATH_BYTES = 107;
@@ -27,7 +28,7 @@ export function socketServer(path: string, fetch: (request: Request) => Response
           wanted: `${MAX_PATH_BYTES}`,
         });
       }
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolders(dirname(path));
       await removeStale(path);
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject);

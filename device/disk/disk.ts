@@ -1,4 +1,5 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { makeFolders } from "./make-folder.ts";
 
 export interface FileFacts {
   readonly bytes: number;
@@ -26,7 +27,7 @@ export interface Disk {
 }
 
 export const nodeDisk: Disk = {
-  makeFolder: async (path) => void (await mkdir(path, { recursive: true })),
+  makeFolder: makeFolders,
   list: (folder) => readdir(folder).catch((error) => (isMissing(error) ? [] : Promise.reject(error))),
   read: (path) => readFile(path),
   facts: async (path) => {

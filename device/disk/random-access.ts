@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
-import { mkdir, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { dirname } from "node:path";
+import { makeFolders } from "./make-folder.ts";
 
 /**
  * A file that is read and written in places. As with `Disk`, every call is one step that a power cut may follow, and all reject with
@@ -20,7 +21,7 @@ export interface RandomAccessFile {
 export type OpenRandomAccess = (path: string) => Promise<RandomAccessFile>;
 
 export const openRandomAccess: OpenRandomAccess = async (path) => {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolders(dirname(path));
   // Not "r+", which wants the file to be there, nor "a+", which writes at the end only.
   const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o666);
   return {

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { open, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import {
@@ -12,6 +12,7 @@ import {
 import { LichenError } from "../../runtime/errors.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
+import { makeFolders } from "../disk/make-folder.ts";
 
 /*
  * Two files a blob: `<sha256>.part` holds the blocks at their places, `<sha256>.json` the bitmap. The blocks are forced onto the
@@ -68,7 +69,7 @@ export function createPartials(directory: string): Partials {
       // Taken now, for blocks go on arriving while the disk works; these would be claimed before they are written.
       const bitmap = encodeBitmap(have);
       try {
-        await mkdir(directory, { recursive: true });
+        await makeFolders(directory);
         const handle = await open(contentPath(plan.sha256), "a+").then(async (created) => {
           await created.close();
           return open(contentPath(plan.sha256), "r+");
