@@ -34,7 +34,7 @@ export interface Layer {
   outputAxis: number;
   /** Whether ONNX Runtime's integer kernels run it, on integers throughout. */
   integer: boolean;
-  /** How fast its weights should move beside a usual layer's; 1 for what has none. */
+  /** How fast its weights should move beside a usual layer's, at most 1. */
   pace: number;
 }
 
