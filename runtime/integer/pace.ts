@@ -1,7 +1,12 @@
-import type { Graph } from "../onnx/graph.ts";
+import type { Graph, Node } from "../onnx/graph.ts";
 import type { Tensor } from "../onnx/tensor.ts";
-import type { Operand } from "./layers.ts";
 import { constantOf, quantizedOperand } from "./quantized.ts";
+
+/** As layers have it. */
+interface Weight {
+  dims: readonly number[];
+  dequantize: Node | null;
+}
 
 /** What weights usually come to, as a root mean square: those of pointwise convolutions of a well-kept network. */
 const USUAL = 0.15;
@@ -15,7 +20,7 @@ const SLOWEST = 2 ** -6;
  * its others. Larger ones are not hurried: that cost the spoken digits two points. A power of two, so that many layers share a rate.
  * @see You et al. 2017, arXiv:1708.03888 (LARS); Shazeer & Stern 2018, arXiv:1804.04235, §8
  */
-export function paceOf(graph: Graph, weight: Operand, axis: number, value: string): number {
+export function paceOf(graph: Graph, weight: Weight, axis: number, value: string): number {
   const size = rootMeanSquare(graph, weight, axis, value);
   if (size === 0) return 1;
   return Math.min(1, Math.max(SLOWEST, 2 ** Math.round(Math.log2(size / USUAL))));
@@ -24,7 +29,7 @@ export function paceOf(graph: Graph, weight: Operand, axis: number, value: strin
 /** Weights are many, and layers are found again and again. */
 const known = new WeakMap<Tensor, number>();
 
-function rootMeanSquare(graph: Graph, { dequantize, dims }: Operand, axis: number, value: string): number {
+function rootMeanSquare(graph: Graph, { dequantize, dims }: Weight, axis: number, value: string): number {
   const stored = dequantize ? constantOf(graph, quantizedOperand(dequantize).quantized) : constantOf(graph, value);
   const found = known.get(stored) ?? measured(graph, stored, dequantize && quantizedOperand(dequantize), dims, axis);
   known.set(stored, found);
