@@ -75,8 +75,10 @@ export function layersAlone(
     return name;
   }
 
+  /** Sizes stay open: inside a transformer samples may lie along any axis, and several of them along one. */
   function entry(value: ValueName): ValueName {
-    if (!entries.has(value)) b.input(value, "float32", ["N", ...probed.get(value)!.dims.slice(1)]);
+    const sizes = probed.get(value)!.dims.map((_, axis) => `${value} ${axis}`);
+    if (!entries.has(value)) b.input(value, "float32", sizes);
     entries.add(value);
     return value;
   }

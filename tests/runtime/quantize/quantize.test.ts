@@ -6,7 +6,7 @@ import { openSession } from "../../../runtime/execute/session.ts";
 import { asModel, GraphBuilder } from "../../../runtime/onnx/builder.ts";
 import { decodeModel } from "../../../runtime/onnx/decode.ts";
 import type { Model, Node } from "../../../runtime/onnx/graph.ts";
-import { float32, type Tensor } from "../../../runtime/onnx/tensor.ts";
+import { float32, int64, type Tensor } from "../../../runtime/onnx/tensor.ts";
 import { quantizeModel, quantizeWithReport } from "../../../runtime/quantize/index.ts";
 import { seeded } from "../../../runtime/random/random.ts";
 
@@ -215,4 +215,28 @@ describe("quantizing", () => {
   it("does not guess ranges without samples", async () => {
     await expect(quantizeModel(toy(), { samples: [] })).rejects.toThrow(/TOO_FEW_SAMPLES/);
   });
+});
+
+it("layers of a transformer are measured by themselves, where samples lie along other axes than the first", async () => {
+  const b = new GraphBuilder();
+  const x = b.input("features", "float32", ["N", 6, 4]);
+  const turned = b.add("Transpose", [x], { perm: [1, 0, 2] }, "turned");
+  const rows = b.add("Reshape", [turned, b.constant("two_axes", int64([-1, 4]))], {}, "rows");
+  const mixed = b.add("Gemm", [rows, b.constant("mix", noise([4, 4])), b.constant("bias", noise([4]))], {}, "mixed");
+  const squashed = b.add("Relu", [mixed], {}, "squashed");
+  const again = b.add(
+    "Gemm",
+    [squashed, b.constant("again.w", noise([4, 3])), b.constant("again.b", noise([3]))],
+    {},
+    "again",
+  );
+  const apart = b.add("Reshape", [again, b.constant("three_axes", int64([6, -1, 3]))], {}, "apart");
+  const back = b.add("Transpose", [apart], { perm: [1, 0, 2] }, "back");
+  b.output(b.add("Flatten", [back], {}, "logits"), { type: "float32", shape: ["N", 18] });
+  const { report } = await quantizeWithReport(asModel(b.build("tokens")), {
+    samples: Array.from({ length: 6 }, () => noise([1, 6, 4])),
+  });
+  const alone = report.layers.filter(({ local }) => local !== null);
+  expect(alone.map(({ name }) => name)).toContain("mixed");
+  expect(Math.min(...alone.map(({ local }) => local!))).toBeGreaterThan(25);
 });
