@@ -1,4 +1,5 @@
 import { LichenError } from "../../runtime/index.ts";
+import { listed } from "../../runtime/listed.ts";
 import type { Model } from "../../runtime/onnx/graph.ts";
 import type { CardDraft } from "../../runtime/package/encode.ts";
 import type { Rehearsal } from "../../runtime/package/package.ts";
@@ -30,6 +31,7 @@ export async function rehearse(
 export function missedClasses({ labels }: Rehearsal, card: CardDraft): string[] {
   const missed = card.labels.filter((_, at) => !labels.includes(at));
   if (missed.length === 0) return [];
-  const some = missed.slice(0, 8).join(", ") + (missed.length > 8 ? ", …" : "");
-  return [`the rehearsal pack has no example of ${missed.length} of ${card.labels.length} classes: ${some}`];
+  return [
+    `the rehearsal pack has no example of ${missed.length} of ${card.labels.length} classes, none of whose samples the model gets right: ${listed(missed)}`,
+  ];
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { extname, join } from "node:path";
 import type { Logger } from "pino";
 import { LichenError } from "../../runtime/errors.ts";
+import { listed } from "../../runtime/listed.ts";
 import type { Disk } from "../disk/disk.ts";
 import { moveDurably, removeTemporaries, writeDurably } from "../disk/durable.ts";
 import { evictions } from "./eviction.ts";
@@ -57,7 +58,7 @@ export function createSampleStore({ directory, labels, maxBytes, disk, log }: Sa
 
   async function put({ bytes, label, extension }: IncomingSample): Promise<Stored> {
     if (!labels.includes(label)) {
-      throw new LichenError("UNKNOWN_CLASS", { at: "sample store", found: label, wanted: labels.join(", ") });
+      throw new LichenError("UNKNOWN_CLASS", { at: "sample store", found: label, wanted: listed(labels) });
     }
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const known = samples.get(sha256);

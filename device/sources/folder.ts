@@ -3,6 +3,7 @@ import { basename, extname, join, relative, sep } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import type { Logger } from "pino";
 import { LichenError } from "../../runtime/errors.ts";
+import { listed } from "../../runtime/listed.ts";
 import type { Clock } from "../clock.ts";
 import { type Disk, isMissing } from "../disk/disk.ts";
 import { moveDurably, writeDurably } from "../disk/durable.ts";
@@ -163,7 +164,7 @@ const isSettled = (path: string): boolean =>
   [RESERVED.done, RESERVED.rejected].some((name) => path.split(sep)[0] === name);
 
 const unknownClass = (found: string, at: string, labels: readonly string[]) =>
-  new LichenError("UNKNOWN_CLASS", { at, found, wanted: [RESERVED.inbox, ...labels].join(", ") });
+  new LichenError("UNKNOWN_CLASS", { at, found, wanted: listed([RESERVED.inbox, ...labels]) });
 
 /** Changes whenever the file under a name is another, or has been written again. */
 async function fingerprint(path: string): Promise<string> {

@@ -1,4 +1,5 @@
 import { LichenError } from "../errors.ts";
+import { listed } from "../listed.ts";
 import type { ValueInfo } from "../onnx/graph.ts";
 import { bytesOf, type Tensor } from "../onnx/tensor.ts";
 import { type ModelPackage, type Rehearsal, sha256 } from "../package/package.ts";
@@ -48,7 +49,7 @@ export const sampleId = async (sample: Sample): Promise<string> =>
 /** @throws UNKNOWN_CLASS */
 export function classIndex(classes: readonly string[], label: string): number {
   const index = classes.indexOf(label);
-  if (index < 0) throw new LichenError("UNKNOWN_CLASS", { found: label, wanted: classes.join(", ") });
+  if (index < 0) throw new LichenError("UNKNOWN_CLASS", { found: label, wanted: listed(classes) });
   return index;
 }
 

@@ -1,5 +1,6 @@
 import type { WantedClasses } from "../derive/replace.ts";
 import { LichenError } from "../errors.ts";
+import { listed } from "../listed.ts";
 import type { LossName } from "../losses/index.ts";
 import type { ModelPackage, Rehearsal } from "../package/package.ts";
 import type { Random } from "../random/random.ts";
@@ -109,8 +110,8 @@ function classesFor(
   if (mode === "replace") assertReplaceable(before, added, classes);
   if (added.length === 0 || mode !== "keep") return { classes, replaced };
   throw new LichenError("UNKNOWN_CLASS", {
-    found: added.join(", "),
-    wanted: known.join(", "),
+    found: listed(added),
+    wanted: listed(known),
     todo: "rename the class folder, or say what becomes of the model's classes: --classes extend or --classes replace",
   });
 }
