@@ -30,7 +30,14 @@ export interface KnownInput {
  * @throws BAD_ARGUMENT where the shape does not say what is taken in
  */
 export function preprocessingFor(known: KnownInput, options: PreprocessingOptions, note: Note): Preprocessing {
-  if (options.preprocessing) return withGiven(options.preprocessing, options, note);
+  const found = options.preprocessing
+    ? withGiven(options.preprocessing, options, note)
+    : inferred(known, options, note);
+  assertSaidOf(found, options);
+  return found;
+}
+
+function inferred(known: KnownInput, options: PreprocessingOptions, note: Note): Preprocessing {
   const { name, shape } = known.input;
   const sizes = shape.slice(1) as number[];
   const says = options.mean !== undefined || options.std !== undefined;
@@ -90,16 +97,24 @@ function picture(
   };
 }
 
+/** What is said of a model is of use to it, or a mistake. */
+function assertSaidOf({ kind }: Preprocessing, { mean, std, sampleRateHz }: PreprocessingOptions): void {
+  const refused = (at: string, wanted: string) =>
+    new LichenError("BAD_ARGUMENT", {
+      at,
+      found: `samples of kind ${kind}`,
+      wanted,
+      todo: "leave it out, or say with --preprocessing what the model takes in",
+    });
+  if ((mean || std) && kind !== "image") throw refused("--mean, --std", "pictures");
+  if (sampleRateHz !== undefined && kind !== "waveform") throw refused("--sample-rate", "the samples of a sound");
+}
+
 /** A preprocessing that is known, but for what somebody says otherwise. */
 function withGiven(known: Preprocessing, options: PreprocessingOptions, note: Note): Preprocessing {
-  const said = given(options, note);
-  if (!said) return known;
-  if (known.kind !== "image")
-    throw new LichenError("BAD_ARGUMENT", {
-      at: "--mean, --std",
-      found: `samples of kind ${known.kind}`,
-      wanted: "pictures",
-    });
+  if (known.kind === "waveform") return { ...known, sampleRateHz: options.sampleRateHz ?? known.sampleRateHz };
+  const said = known.kind === "image" ? given(options, note) : null;
+  if (known.kind !== "image" || !said) return known;
   const { mean, std } = said;
   return { ...known, mean: perChannel("--mean", mean, known.channels), std: perChannel("--std", std, known.channels) };
 }
@@ -107,6 +122,8 @@ function withGiven(known: Preprocessing, options: PreprocessingOptions, note: No
 function given({ mean, std }: PreprocessingOptions, note: Note): Normalization | null {
   if (!mean && !std) return null;
   const [means, deviations] = [mean ?? [0], std ?? [1]];
+  if (!mean || !std)
+    note(`${mean ? "--std is not said: 1" : "--mean is not said: 0"} is assumed; check it, or accuracy suffers`);
   if (deviations.some((value) => value <= 0))
     throw new LichenError("BAD_ARGUMENT", { at: "--std", found: deviations.join(), wanted: "numbers above 0" });
   // In the units of pixels a deviation below 1 would spread features over hundreds: nobody trains so.

@@ -102,6 +102,24 @@ describe("preprocessing of pictures", () => {
     expect(normalization({}, { std: [1] })).toMatchObject({ mean: thrice(0), std: thrice(1) });
   });
 
+  it("half of a normalization is completed, and said", () => {
+    expect(normalization({}, { mean: [127.5] }).said).toContain("--std is not said: 1 is assumed");
+    expect(normalization({}, { std: [255] }).said).toContain("--mean is not said: 0 is assumed");
+    expect(normalization({}, { mean: [0], std: [255] }).said).toBe("");
+  });
+
+  it("what is said of sounds is refused for pictures, and what is said of pictures for sounds", () => {
+    const { note } = spoken();
+    expect(() => preprocessingFor(known, { sampleRateHz: 8000 }, note)).toThrow(/--sample-rate; found .*kind image/);
+    const waves = { ...known, input: { ...known.input, shape: ["N", 8000] } };
+    const rate = { sampleRateHz: 8000 };
+    const waveform = preprocessingFor(waves, rate, note);
+    expect(waveform).toMatchObject({ kind: "waveform", sampleRateHz: 8000 });
+    expect(() => preprocessingFor(waves, { ...rate, mean: [1] }, note)).toThrow(/--mean, --std; found .*kind waveform/);
+    const card = { preprocessing: waveform, sampleRateHz: 16_000 };
+    expect(preprocessingFor(waves, card, note)).toEqual({ ...waveform, sampleRateHz: 16_000 });
+  });
+
   it("what does not fit is refused", () => {
     expect(() => normalization({}, { mean: [1, 2] })).toThrow(
       /^BAD_ARGUMENT: .*--mean; found 2 numbers; wanted one number, or 3/,
