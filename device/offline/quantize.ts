@@ -12,6 +12,7 @@ import {
   type Samples,
   type Target,
 } from "../../runtime/quantize/index.ts";
+import { matcher } from "../../runtime/quantize/patterns.ts";
 import { checkedFeatures, featuresOf } from "../../runtime/train/samples.ts";
 import { readDataset, readLabelled } from "./dataset.ts";
 import { type ImportFileOptions, importBytes, readModel } from "./import-file.ts";
@@ -125,9 +126,19 @@ export async function runOfflineQuantize(
     report,
     accuracy,
     rehearsal: rehearsal && { examples: rehearsal.labels.length, classes: new Set(rehearsal.labels).size },
-    notes: [...notes, ...(rehearsal ? missedClasses(rehearsal, card) : [])],
+    notes: [
+      ...notes,
+      ...fittingNothing(options.float ?? [], report),
+      ...(rehearsal ? missedClasses(rehearsal, card) : []),
+    ],
   };
 }
+
+/** Whoever misspells a pattern believes that something stays in float. */
+const fittingNothing = (patterns: readonly string[], { float }: QuantizationReport): string[] =>
+  patterns
+    .filter((pattern) => !float.some(matcher([pattern])))
+    .map((pattern) => `--float «${pattern}» fits no node; --json names them all`);
 
 /** What accuracy was measured on, for people. */
 export const FROM = {

@@ -66,12 +66,14 @@ const PHASES = {
 
 /** Rows of the table, and names in a list; --json has all. */
 const SHOWN = 8;
+const COLUMNS = ["layer", "operator", "by itself", "with all before it"] as const;
 
 export function readable(result: OfflineQuantizeResult): string {
   const { model, out, card, report, accuracy, rehearsal, notes } = result;
   const worst = report.layers.toSorted((a, b) => a.accumulated - b.accumulated).slice(0, SHOWN);
+  const room = 80 - [...COLUMNS.slice(2), longest(worst.map(({ operator }) => operator))].join("  ").length - 2;
   const rows = worst.map(({ name, operator, local, accumulated }) => [
-    ending(name),
+    ending(name, room),
     operator,
     local === null ? "–" : local.toFixed(1),
     accumulated.toFixed(1),
@@ -94,7 +96,7 @@ export function readable(result: OfflineQuantizeResult): string {
       ...(rehearsal ? [["rehearsal", `${rehearsal.examples} examples of ${rehearsal.classes} classes`] as const] : []),
     ]),
     `signal above noise in dB, the worst of ${report.layers.length} layers:`,
-    table(["layer", "operator", "by itself", "with all before it"], rows),
+    table(COLUMNS, rows),
     ...(remarks.length > 0 ? [`to know:\n${remarks.join("\n")}`] : []),
     `next:\n  lichen eval --model ${quoted(out)} --data <one folder a class>`,
   ].join("\n\n");
@@ -149,4 +151,8 @@ const WHY: Readonly<Record<Report["float"][number]["why"], string>> = {
 };
 
 /** Exporters put paths before names. */
-const ending = (name: string): string => (name.length <= 32 ? name : `…${name.slice(-31)}`);
+const ending = (name: string, room = 32): string => (name.length <= room ? name : `…${name.slice(1 - room)}`);
+
+/** A column is as wide as its heading at least. */
+const longest = (operators: readonly string[]): string =>
+  [COLUMNS[1], ...operators].reduce((longer, each) => (each.length > longer.length ? each : longer));

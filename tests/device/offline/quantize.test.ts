@@ -65,6 +65,13 @@ describe("quantizing a file", () => {
     expect(Math.max(...text.split("\n").map(({ length }) => length))).toBeLessThanOrEqual(80);
     const worst = result.report.layers.toSorted((a, b) => a.accumulated - b.accumulated)[0]!;
     expect(text).toContain(worst.name);
+    const layers = result.report.layers.map((layer) => ({
+      ...layer,
+      ...{ name: `Some/Path/${"deep/".repeat(9)}${layer.name}`, operator: "InstanceNormalization", accumulated: 12.3 },
+    }));
+    const long = readable({ ...result, model: "float.onnx", out: "package", report: { ...result.report, layers } });
+    expect(Math.max(...long.split("\n").map(({ length }) => length))).toBeLessThanOrEqual(80);
+    expect(long).toMatch(/ 12\.3$/m);
     expect(text.replace(/\s+/g, " ")).toContain("of 5 samples that calibration left over");
   });
 
@@ -90,6 +97,7 @@ describe("a package of a float model", () => {
     const result = await runOfflineQuantize(float, {
       ...{ calibration: data, val: data, rehearsal: data, out: path.join(folder, "int8") },
       ...{ method: "minmax", equalize: false, biasCorrection: false, target: "arm64" },
+      float: ["logits", "logit"],
     });
     expect(result.report).toMatchObject({
       method: "minmax",
@@ -98,6 +106,7 @@ describe("a package of a float model", () => {
       candidates: [],
     });
     expect(result.report).toMatchObject({ target: "arm64", weightLimit: 127 });
+    expect(result.notes.filter((note) => note.includes("--float"))).toEqual([expect.stringContaining("«logit»")]);
     expect(result.accuracy).toMatchObject({ samples: 20, from: "val" });
     const { card, model, rehearsal } = await loadModel(result.out);
     expect(card.licence).toBe("Apache-2.0");
