@@ -4,6 +4,7 @@ import { LichenError } from "../../runtime/errors.ts";
 import { nearest } from "../config/nearest.ts";
 import { packageRoot } from "../package-root.ts";
 import { type CatalogueCard, parseCatalogueCard } from "./card.ts";
+import type { OwnPackage } from "./own.ts";
 
 export const catalogueFolder = (): string => join(packageRoot(), "models", "catalogue");
 
@@ -14,9 +15,21 @@ export async function readCatalogue(folder = catalogueFolder()): Promise<Catalog
 }
 
 /** @throws UNKNOWN_MODEL with the names that may have been meant, BAD_CARD */
-export function findCard(cards: readonly CatalogueCard[], name: string): CatalogueCard {
+export function findCard(
+  cards: readonly CatalogueCard[],
+  name: string,
+  own: readonly Pick<OwnPackage, "name" | "path">[] = [],
+): CatalogueCard {
   const found = cards.find((card) => card.name === name.toLowerCase());
   if (found) return found;
+  const here = own.find((each) => each.name === name.toLowerCase());
+  if (here)
+    throw new LichenError("UNKNOWN_MODEL", {
+      at: name,
+      found: "one that came along",
+      wanted: "one to fetch",
+      todo: `use it from where it lies, with --model ${here.path}`,
+    });
   const meant = similar(
     name,
     cards.map((card) => card.name),

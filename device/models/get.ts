@@ -9,6 +9,7 @@ import { isHere, type Places, placesOf } from "./cache.ts";
 import type { CatalogueCard } from "./card.ts";
 import { cardFile, catalogueFolder, findCard, readCatalogue } from "./catalogue.ts";
 import { fetchFile, type Watch, type World } from "./fetch.ts";
+import { ownPackages } from "./own.ts";
 
 export interface GetOptions {
   readonly name: string;
@@ -48,7 +49,7 @@ export async function getModel(
   world: World,
   catalogue = catalogueFolder(),
 ): Promise<GetResult> {
-  const card = findCard(await readCatalogue(catalogue), options.name);
+  const card = findCard(await readCatalogue(catalogue), options.name, await ownPackages());
   const places = placesOf(options.cache, card);
   const out = options.out ?? places.package;
   await makeFolder(world.disk, places.folder);

@@ -1,11 +1,9 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Card, parseCard } from "../../runtime/package/card.ts";
 import { nodeDisk } from "../disk/disk.ts";
-import { packageRoot } from "../package-root.ts";
 import { isHere, type Places, placesOf } from "./cache.ts";
 import type { CatalogueCard } from "./card.ts";
 import { findCard, readCatalogue } from "./catalogue.ts";
+import { type OwnPackage, ownPackages } from "./own.ts";
 
 /** The schema of `lichen models --json`. */
 export interface ListResult {
@@ -14,15 +12,6 @@ export interface ListResult {
   packages: OwnPackage[];
   catalogue: ListedModel[];
   cache: string;
-}
-
-export interface OwnPackage {
-  name: string;
-  description: string;
-  licence: string;
-  /** Of model.onnx. */
-  bytes: number;
-  path: string;
 }
 
 export interface ListedModel extends Here {
@@ -49,7 +38,7 @@ export interface ShowResult extends CatalogueCard {
 
 /** @throws BAD_CARD */
 export async function listModels(cache: string): Promise<ListResult> {
-  const [packages, cards] = await Promise.all([ownPackages(join(packageRoot(), "models")), readCatalogue()]);
+  const [packages, cards] = await Promise.all([ownPackages(), readCatalogue()]);
   const catalogue = cards.map(async (card): Promise<ListedModel> => {
     const { name, title, task, bytes, licence, addresses } = card;
     return { name, title, task, bytes, licence, fetchable: addresses.length > 0, ...(await hereOf(cache, card)) };
@@ -59,7 +48,7 @@ export async function listModels(cache: string): Promise<ListResult> {
 
 /** @throws UNKNOWN_MODEL, BAD_CARD */
 export async function showModel(name: string, cache: string): Promise<ShowResult> {
-  const card = findCard(await readCatalogue(), name);
+  const card = findCard(await readCatalogue(), name, await ownPackages());
   return { schema: "lichen/models-show/1", ...card, here: await hereOf(cache, card) };
 }
 
@@ -70,19 +59,4 @@ async function hereOf(cache: string, card: CatalogueCard): Promise<Here> {
     file: (await isHere(nodeDisk, places, card)) ? places.file : null,
     package: packaged ? places.package : null,
   };
-}
-
-async function ownPackages(folder: string): Promise<OwnPackage[]> {
-  const names = (await readdir(folder, { withFileTypes: true })).flatMap((entry) =>
-    entry.isDirectory() ? entry.name : [],
-  );
-  const found = names.toSorted().map(async (name): Promise<OwnPackage | null> => {
-    const path = join(folder, name);
-    const card = await nodeDisk.read(join(path, "card.json")).catch(() => null);
-    if (!card) return null;
-    const { id, description, licence }: Card = parseCard(new TextDecoder().decode(card), join(path, "card.json"));
-    const model = await nodeDisk.facts(join(path, "model.onnx")).catch(() => null);
-    return { name: id, description, licence, bytes: model?.bytes ?? 0, path };
-  });
-  return (await Promise.all(found)).filter((each) => each !== null);
 }

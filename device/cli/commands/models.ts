@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { Command, Option } from "commander";
 import type { GetOptions, GetResult } from "../../models/get.ts";
 import type { ListResult, ShowResult } from "../../models/list.ts";
@@ -5,6 +6,7 @@ import { type AddCommand, jsonOption } from "../command.ts";
 import { interruptible } from "../interrupt.ts";
 import { progressBar } from "../progress.ts";
 import { bytes, facts, show, type Terminal, table, wrapped } from "../terminal.ts";
+import { quoted } from "./import.ts";
 
 interface ModelsOptions {
   readonly cache?: string;
@@ -88,7 +90,9 @@ function readableList({ packages, catalogue, cache }: ListResult): string {
       ["to fetch", "size", "here", "licence", "what"],
       catalogue.map((each) => [each.name, bytes(each.bytes), here(each), each.licence, each.task]),
     ),
-    `Fetched ones lie in ${cache}. lichen models get NAME fetches one.`,
+    // A path by itself, to be copied whole.
+    [...packages.slice(0, 1).map(({ path }) => `come along in ${dirname(path)}`), `fetched into  ${cache}`].join("\n"),
+    "lichen models get NAME fetches one; lichen models show NAME says more.",
   ].join("\n\n");
 }
 
@@ -108,11 +112,16 @@ function readableCard(card: ShowResult): string {
         typeof classes === "string" ? `${outputs(card)}, ${classes}` : `${outputs(card)}: ${classes.join(", ")}`,
       ],
       ...card.metrics.map(({ name: metric, value, on, source: by }) => [metric, `${value} on ${on} (${by})`] as const),
-      ["page", source],
-      ["here", here.package ?? here.file ?? "no"],
+      ["here", here.package ? "as a package" : here.file ? "as a file" : "no"],
     ]),
     // Long words by themselves, to be copied whole.
-    [`sha256 ${card.sha256}`, `       (${card.sha256From})`, ...card.addresses].join("\n"),
+    [
+      ...((here.package ?? here.file) ? [`here   ${here.package ?? here.file}`] : []),
+      `page   ${source}`,
+      `sha256 ${card.sha256}`,
+      ...wrapped(`(${card.sha256From})`, 73).map((line) => `       ${line}`),
+      ...card.addresses,
+    ].join("\n"),
     [card.noAddress ?? [], card.notes]
       .flat(2)
       .flatMap((note) => wrapped(note, 80))
@@ -135,6 +144,7 @@ function readableGet(result: GetResult): string {
     ]),
     `package ${result.package}`,
     result.notes.flatMap((note) => wrapped(`Note: ${note}`, 80)).join("\n"),
+    `\nnext:\n  lichen eval --model ${quoted(result.package)} --data <one folder a class>`,
   ]
     .filter(Boolean)
     .join("\n");

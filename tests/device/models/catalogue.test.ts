@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { outputsOf, parseCatalogueCard } from "../../../device/models/card.ts";
 import { catalogueFolder, findCard, readCatalogue } from "../../../device/models/catalogue.ts";
+import { ownPackages } from "../../../device/models/own.ts";
 import { runOfflineImport } from "../../../device/offline/import.ts";
 import { loadModel } from "../../../runtime/index.ts";
 import { sha256 } from "../../../runtime/package/package.ts";
@@ -63,6 +64,12 @@ describe("a name", () => {
     const find = () => findCard(cards, name);
     expect(find).toThrow(expect.objectContaining({ code: "UNKNOWN_MODEL" }));
     expect(find).toThrow(`did you mean ${meant.join(" or ")}?`);
+  });
+
+  it("of a model that came along is told where that lies", async () => {
+    const own = await ownPackages();
+    expect(own.map(({ name }) => name)).toContain("spoken-digits");
+    expect(() => findCard(cards, "spoken-digits", own)).toThrow(/^UNKNOWN_MODEL: .*--model .*models.spoken-digits/);
   });
 
   it("that is like no other is shown where names are", () => {
