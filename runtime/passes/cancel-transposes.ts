@@ -20,7 +20,7 @@ import { prune } from "./prune.ts";
  * @throws UNSUPPORTED_OPERATOR, NO_SHAPE where a shape is not known
  */
 export function cancelTransposes(graph: Graph): Graph {
-  const b = new GraphBuilder({ source: graph });
+  const b = new GraphBuilder({ source: { ...graph, nodes: graph.nodes.map(withoutOwnName) } });
   const orders = trackOrders(b, graph, inferTypes(graph));
   for (const { name, type, shape } of graph.inputs) b.input(name, type, shape);
   for (const [name, value] of graph.initializers) b.adoptConstant(name, value);
@@ -32,6 +32,10 @@ export function cancelTransposes(graph: Graph): Graph {
   }
   return restoreNames(prune(b.build(graph.name)), graph, orders);
 }
+
+/** Transposes are made anew, and one that has to stay may be called what it was: twice through here is as good as once. */
+const withoutOwnName = (node: Node): Node =>
+  node.domain === "" && node.opType === "Transpose" ? { ...node, name: node.outputs[0]! } : node;
 
 function readAll(node: Node, orders: AxisOrders): void {
   const inputs = node.inputs.map((value) => (value === "" ? "" : orders.read(value)));
