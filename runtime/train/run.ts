@@ -114,11 +114,14 @@ async function learningRate(
 }
 
 /** Everything that the outcome of a run depends on. */
-function identityOf({ model, plan, training, dataset, start, augment }: Run): RunIdentity {
+function identityOf({ model, plan, task, training, dataset, start, augment }: Run): RunIdentity {
+  const { loss, classes, replaced } = task;
+  // The same folders may add to the model's classes or stand in their place: samples and shapes need not show it.
+  const learnt = { loss, classes, replaced };
   return {
     base: model.sha256,
     method: plan.method,
-    plan: fingerprint(plan.spec, training, dataset.fingerprint, start?.sha256 ?? null, augment ?? null),
+    plan: fingerprint(plan.spec, training, learnt, dataset.fingerprint, start?.sha256 ?? null, augment ?? null),
   };
 }
 

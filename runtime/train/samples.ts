@@ -63,7 +63,7 @@ export function labelIndex(classes: readonly string[], { label }: Sample): numbe
   });
 }
 
-/** The classes of a model, and behind them those that an adapter has added. */
+/** The classes that are answered with: the model's own, or an adapter's, which has them with others behind, or others alone. */
 export const classesOf = (model: ModelPackage, adapter?: { description: { classes: readonly string[] } }): string[] => [
   ...(adapter?.description.classes ?? model.card.labels),
 ];

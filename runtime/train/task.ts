@@ -54,7 +54,7 @@ export function makeTask(model: ModelPackage, options: TaskOptions, share: numbe
   const { classes, replaced } =
     loss === "reconstruction"
       ? { classes: [...model.card.labels], replaced: false }
-      : classesFor(model, named, options);
+      : classesFor(model, named.slice(0, given.length), options);
   const labels =
     loss === "reconstruction"
       ? named.map(() => [])
@@ -96,7 +96,11 @@ function lossFor(samples: readonly Sample[]): TaskLoss {
   return samples.length > 0 && samples.every(({ label }) => label === null) ? "entropy" : "cross-entropy";
 }
 
-/** New classes in alphabetical order, so that the same samples give the same adapter. @throws UNKNOWN_CLASS, BAD_ARGUMENT */
+/**
+ * New classes in alphabetical order, so that the same samples give the same adapter.
+ * @param named classes of each sample that may train: of what is only judged by, nothing is learnt
+ * @throws UNKNOWN_CLASS, BAD_ARGUMENT, ONE_CLASS
+ */
 function classesFor(
   { card }: ModelPackage,
   named: readonly (readonly string[])[],

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Adapter, decodeAdapter } from "../../../runtime/adapter/adapter.ts";
 import { averageAdapters } from "../../../runtime/adapter/average.ts";
+import { decodeSafetensors } from "../../../runtime/adapter/safetensors.ts";
 import { encodeModel } from "../../../runtime/onnx/encode.ts";
 import { float32, tensor } from "../../../runtime/onnx/tensor.ts";
 import { loadModel, type ModelPackage, sha256 } from "../../../runtime/package/package.ts";
@@ -223,6 +224,39 @@ describe("an adapter with classes of its own", () => {
     ["keeping the base's opinion", { distillation: 0.5 }, "BAD_ARGUMENT"],
   ])("is not made of %s", async (_, change, code) => {
     await expect(adapt({ ...options, ...change })).rejects.toMatchObject({ code });
+  });
+
+  it("is not judged by classes that nothing trains", async () => {
+    const heldOut = [...test, ...samplesOf(["axolotl"], 5, 5)];
+    for (const classes of ["replace", "extend"] as const)
+      await expect(adapt({ ...options, classes, heldOut })).rejects.toThrow(/UNKNOWN_CLASS.*axolotl/);
+  });
+
+  it("does not go on from what was interrupted where the same samples kept the model's classes", async () => {
+    const own = samplesOf(["a", "b", "c", "d"], 10, 6);
+    const interrupted = async (classes: "keep" | "replace") => {
+      let saved: Uint8Array | undefined;
+      const controller = new AbortController();
+      const { rehearsal: _, ...bare } = model;
+      const run = adapt({
+        ...options,
+        ...{ model: bare, samples: own, classes, epochs: 4, signal: controller.signal },
+        checkpoint: {
+          load: async () => null,
+          save: async (bytes) => {
+            saved = bytes;
+            controller.abort();
+          },
+          clear: async () => {},
+        },
+      });
+      await expect(run).rejects.toMatchObject({ code: "CANCELLED" });
+      return decodeSafetensors(saved!, "checkpoint").metadata["lichen.checkpoint"]!;
+    };
+    const [kept, replaced] = [await interrupted("keep"), await interrupted("replace")].map(
+      (description) => JSON.parse(description) as { run: { plan: string } },
+    );
+    expect(replaced!.run.plan).not.toBe(kept!.run.plan);
   });
 
   it("may have several labels a sample", async () => {
