@@ -10,7 +10,7 @@ export interface Recording {
   readonly recorded: Samples;
 }
 
-/** Half a minute at 16 kHz, decoded once; of longer recordings parts are decoded when they are asked for. */
+/** Half a minute at 16 kHz: what is longer is never decoded as a whole. */
 const MOST_HELD = 500_000;
 
 /** A WAV as a model hears it. @throws BAD_WAV, EMPTY_AUDIO, UNSUPPORTED_AUDIO; later too, for a sample that is no number */
@@ -29,12 +29,14 @@ export function openRecording(file: Bytes, at: string, rateHz: number): Recordin
   return { recorded, heard: held(resampled(recorded, sampleRateHz, rateHz)) };
 }
 
+/** Decoded once, as soon as most of it is asked for; for one of many windows only as much as that takes. */
 function held(samples: Samples): Samples {
   if (samples.length > MOST_HELD) return samples;
   let whole: Samples | undefined;
   return {
     length: samples.length,
     cut(start, length) {
+      if (!whole && length < samples.length / 2) return samples.cut(start, length);
       whole ??= samplesInMemory(samples.cut(0, samples.length));
       return whole.cut(start, length);
     },

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LichenError } from "../../../runtime/errors.ts";
+import { seeded } from "../../../runtime/random/random.ts";
 import {
   type Bytes,
   createPreprocessor,
@@ -99,9 +100,9 @@ describe("a very long recording", () => {
   const MINUTES = 2;
 
   /** Minutes in stereo that exist only where they are looked at: a tone in every fourth second. */
-  function longFile() {
+  function longFile(minutes = MINUTES) {
     const header = encodeWav({ sampleRateHz: RATE_HZ, channels: [new Float32Array(0), new Float32Array(0)] });
-    const dataBytes = MINUTES * 60 * RATE_HZ * 4;
+    const dataBytes = minutes * 60 * RATE_HZ * 4;
     new DataView(header.buffer).setUint32(40, dataBytes, true);
     const read = { most: 0, all: 0 };
     const file: Bytes = {
@@ -132,6 +133,16 @@ describe("a very long recording", () => {
     expect(dims).toEqual([1, 1, 40, 61]);
     expect(data.some((value) => value > Math.log(LOG_MEL.powerFloor) + 1)).toBe(true);
     expect(read.all).toBeLessThan(100_000);
+  });
+
+  it("need not be very long for its windows to be read one by one", async () => {
+    const { file, read } = longFile(1 / 3);
+    const windows = await createPreprocessor(LOG_MEL).windows(file, "short.wav");
+    expect(windows.length).toBeGreaterThan(10);
+    read.all = 0;
+    await windows.at(-1)!.features();
+    await windows.at(-1)!.views([seeded(1), seeded(2)]);
+    expect(read.all).toBeLessThan(file.length / 4);
   });
 
   it("has features, of its loudest part, without ever being in memory", async () => {
