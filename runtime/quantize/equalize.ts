@@ -1,7 +1,8 @@
-import { linksOf, uniqueNames } from "../normalize/qdq/links.ts";
+import { linksOf } from "../normalize/qdq/links.ts";
 import type { Graph, Node, ValueName } from "../onnx/graph.ts";
 import { elementCount, type Tensor } from "../onnx/tensor.ts";
 import { observe, type Pass } from "./calibration/observe.ts";
+import { growingConstants } from "./constants.ts";
 import {
   channelRanges,
   inputChannels,
@@ -108,13 +109,7 @@ export function equalizePair(graph: Graph, { first, second, clip }: Pair, reach:
   const read = isDepthwise ? undefined : channelRanges(b, inputChannels(b), reach.length);
   const factors = channelFactors(reach, read, clip);
 
-  const initializers = new Map(graph.initializers);
-  const unique = uniqueNames(graph);
-  const constant = (name: string, value: Tensor): ValueName => {
-    const fresh = unique(name);
-    initializers.set(fresh, value);
-    return fresh;
-  };
+  const { initializers, constant } = growingConstants(graph);
   const smaller = {
     weight: scaled(
       a,

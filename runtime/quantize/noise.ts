@@ -26,7 +26,7 @@ interface Ratio {
 }
 
 /** No noise at all is reported as this: JSON has no infinity. */
-export const NOISELESS_DB = 200;
+const NOISELESS_DB = 200;
 
 /** Runs both graphs side by side. @param reals the float value that codes stand for */
 export async function layerNoise(

@@ -1,6 +1,7 @@
-import { isDequantize, isQuantize, linksOf, uniqueNames } from "../normalize/qdq/links.ts";
+import { isDequantize, isQuantize, linksOf } from "../normalize/qdq/links.ts";
 import type { Graph, Model, Node, ValueName } from "../onnx/graph.ts";
 import { tensor } from "../onnx/tensor.ts";
+import { growingConstants } from "./constants.ts";
 import { WEIGHT_LIMITS } from "./parameters.ts";
 
 /** What the integer kernels of a machine like. */
@@ -26,22 +27,14 @@ function signedActivations(model: Model): Model {
 
 function signed(graph: Graph): Graph {
   const links = linksOf(graph);
-  const unique = uniqueNames(graph);
-  const initializers = new Map(graph.initializers);
+  const { initializers, constant } = growingConstants(graph);
   const moved = new Map<ValueName, ValueName>();
   const movedConstant = (name: ValueName): ValueName => {
     const known = moved.get(name);
     if (known !== undefined) return known;
-    const value = initializers.get(name)!;
-    const fresh = unique(`${name}_signed`);
-    initializers.set(
-      fresh,
-      tensor(
-        "int8",
-        value.dims,
-        Int8Array.from(value.data as Uint8Array, (code) => code - 128),
-      ),
-    );
+    const { dims, data } = initializers.get(name)!;
+    const codes = Int8Array.from(data as Uint8Array, (code) => code - 128);
+    const fresh = constant(`${name}_signed`, tensor("int8", dims, codes));
     moved.set(name, fresh);
     return fresh;
   };

@@ -1,7 +1,8 @@
-import { linksOf, uniqueNames } from "../../normalize/qdq/links.ts";
+import { linksOf } from "../../normalize/qdq/links.ts";
 import { attribute } from "../../onnx/attributes.ts";
 import type { Graph, Node, ValueName } from "../../onnx/graph.ts";
 import { elementCount, float32, type Tensor } from "../../onnx/tensor.ts";
+import { growingConstants } from "../constants.ts";
 import { outputChannels, type Parameters, parametersOf, scaled, takesBias, withParameters } from "../layers.ts";
 import type { Probed } from "../probe.ts";
 
@@ -17,13 +18,7 @@ interface Affine {
  */
 export function foldAffine(graph: Graph, probed: ReadonlyMap<ValueName, Probed>): Graph {
   const links = linksOf(graph);
-  const unique = uniqueNames(graph);
-  const initializers = new Map(graph.initializers);
-  const constant = (name: string, value: Tensor): ValueName => {
-    const fresh = unique(name);
-    initializers.set(fresh, value);
-    return fresh;
-  };
+  const { initializers, constant } = growingConstants(graph);
   const nodes: Node[] = [];
   /** Where the layer that writes a value stands in `nodes`, as it is by now. */
   const layers = new Map<ValueName, number>();

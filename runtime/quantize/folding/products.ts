@@ -1,7 +1,8 @@
-import { linksOf, uniqueNames } from "../../normalize/qdq/links.ts";
+import { linksOf } from "../../normalize/qdq/links.ts";
 import { attribute } from "../../onnx/attributes.ts";
 import type { Graph, Node, ValueName } from "../../onnx/graph.ts";
 import { float32, type Tensor } from "../../onnx/tensor.ts";
+import { growingConstants } from "../constants.ts";
 import type { Probed } from "../probe.ts";
 
 /**
@@ -10,13 +11,7 @@ import type { Probed } from "../probe.ts";
  */
 export function plainProducts(graph: Graph, probed: ReadonlyMap<ValueName, Probed>): Graph {
   const links = linksOf(graph);
-  const unique = uniqueNames(graph);
-  const initializers = new Map(graph.initializers);
-  const constant = (name: string, value: Tensor): ValueName => {
-    const fresh = unique(name);
-    initializers.set(fresh, value);
-    return fresh;
-  };
+  const { initializers, constant } = growingConstants(graph);
   const real = (name: ValueName | undefined) => {
     const value = initializers.get(name ?? "");
     return value?.type === "float32" ? (value as Tensor<"float32">) : undefined;
