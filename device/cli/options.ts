@@ -25,11 +25,14 @@ function optionOf([flags, description, read]: OptionRow): Option {
   return read ? option.choices(read) : option;
 }
 
-/** The options that were given, each under the name that the work knows it by. */
-export const renamed = (
+/**
+ * The options that were given, each under the name that the work knows it by. Commander has no types for what a table's rows read and
+ * check: whoever asks says what they are.
+ */
+export const renamed = <Options>(
   given: Readonly<Record<string, unknown>>,
   names: Readonly<Record<string, string>>,
-): Record<string, unknown> =>
+): Options =>
   Object.fromEntries(
     Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[names[name] ?? name, value]])),
-  );
+  ) as Options;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { nodeDisk } from "../disk/disk.ts";
 import { isHere, type Places, placesOf } from "./cache.ts";
-import type { CatalogueCard } from "./card.ts";
+import { type CatalogueCard, outputsOf } from "./card.ts";
 import { findCard, readCatalogue } from "./catalogue.ts";
 import { type OwnPackage, ownPackages } from "./own.ts";
 
@@ -33,6 +33,8 @@ interface Here {
 /** The schema of `lichen models show --json`. */
 export interface ShowResult extends CatalogueCard {
   schema: "lichen/models-show/1";
+  /** How many classes, or values, it answers with. */
+  outputs: number;
   here: Here;
 }
 
@@ -49,7 +51,7 @@ export async function listModels(cache: string): Promise<ListResult> {
 /** @throws UNKNOWN_MODEL, BAD_CARD */
 export async function showModel(name: string, cache: string): Promise<ShowResult> {
   const card = findCard(await readCatalogue(), name, await ownPackages());
-  return { schema: "lichen/models-show/1", ...card, here: await hereOf(cache, card) };
+  return { schema: "lichen/models-show/1", ...card, outputs: outputsOf(card), here: await hereOf(cache, card) };
 }
 
 async function hereOf(cache: string, card: CatalogueCard): Promise<Here> {

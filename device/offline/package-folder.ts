@@ -6,7 +6,7 @@ import { moveDurably, TEMPORARY, writeDurably } from "../disk/durable.ts";
 import { makeFolder } from "../disk/folder.ts";
 
 /** Of a model package. */
-export const PACKAGE_PARTS = ["model.onnx", "card.json", "rehearsal.safetensors"] as const;
+const PACKAGE_PARTS = ["model.onnx", "card.json", "rehearsal.safetensors"] as const;
 
 export interface PackageFolderOptions {
   /** Whether a package that is there already may be replaced. */

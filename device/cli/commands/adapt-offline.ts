@@ -85,7 +85,7 @@ export function askedOf(options: OfflineCommandOptions): OfflineAdaptOptions {
   const [budget, { json: _, socket: __, balance, ...given }] = splitBudget(options);
   for (const name of ["model", "data", "out"]) required(name, given[name]);
   return {
-    ...(renamed(given, NAMES) as unknown as OfflineAdaptOptions),
+    ...renamed<OfflineAdaptOptions>(given, NAMES),
     balance: balance === false ? "off" : "on",
     ...(Object.keys(budget).length > 0 && { budget }),
   };

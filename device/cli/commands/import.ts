@@ -53,7 +53,7 @@ export const addImport: AddCommand = (program, terminal) => {
     .addOption(jsonOption())
     .action(async (file: string, { json, ...given }: Record<string, unknown> & { json?: true }) => {
       const { runOfflineImport } = await import("../../offline/import.ts");
-      const options = renamed(given, NAMES) as unknown as OfflineImportOptions;
+      const options = renamed<OfflineImportOptions>(given, NAMES);
       const result = await interruptible((signal) => runOfflineImport(file, options, signal));
       show(terminal, json === true, result, readable(result));
     });

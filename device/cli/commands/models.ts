@@ -97,7 +97,7 @@ function readableList({ packages, catalogue, cache }: ListResult): string {
 }
 
 function readableCard(card: ShowResult): string {
-  const { name, title, task, file, licence, source, input, labels, here } = card;
+  const { name, title, task, file, licence, source, input, labels, outputs, here } = card;
   const classes = Array.isArray(labels) ? labels : LABELS_IN[labels.in];
   return [
     facts([
@@ -107,10 +107,7 @@ function readableCard(card: ShowResult): string {
       ["file", `${file} (${bytes(card.bytes)})`],
       ["input", `${input.type}[${input.shape.join(", ")}]${input.layout ? `, ${input.layout}` : ""}`],
       ["preprocessing", card.preprocessing.kind],
-      [
-        "labels",
-        typeof classes === "string" ? `${outputs(card)}, ${classes}` : `${outputs(card)}: ${classes.join(", ")}`,
-      ],
+      ["labels", typeof classes === "string" ? `${outputs}, ${classes}` : `${outputs}: ${classes.join(", ")}`],
       ...card.metrics.map(({ name: metric, value, on, source: by }) => [metric, `${value} on ${on} (${by})`] as const),
       ["here", here.package ? "as a package" : here.file ? "as a file" : "no"],
     ]),
@@ -132,8 +129,6 @@ function readableCard(card: ShowResult): string {
 }
 
 const LABELS_IN = { metadata: "named in the file", nowhere: "without names" } as const;
-
-const outputs = ({ labels }: ShowResult): number => (Array.isArray(labels) ? labels.length : labels.count);
 
 function readableGet(result: GetResult): string {
   return [

@@ -47,7 +47,7 @@ export const addQuantize: AddCommand = (program, terminal) => {
     .addOption(jsonOption())
     .action(async (model: string, { json, ...given }: Record<string, unknown> & { json?: true }) => {
       const { runOfflineQuantize } = await import("../../offline/quantize.ts");
-      const options = renamed(given, NAMES) as unknown as OfflineQuantizeOptions;
+      const options = renamed<OfflineQuantizeOptions>(given, NAMES);
       const bar = progressBar(terminal);
       const result = await interruptible((signal) =>
         runOfflineQuantize(model, options, ({ phase, ...rest }) => bar.show({ phase: PHASES[phase], ...rest }), signal),
