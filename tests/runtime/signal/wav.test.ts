@@ -206,21 +206,10 @@ describe("any bytes at all", () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), decodesOrRefuses));
   });
 
-  it("are decoded or refused where a good file was damaged", () => {
-    const good = riff(format({ channels: 2 }), chunk("LIST", [1, 2, 3]), chunk("data", [1, 2, 3, 4, 5, 6, 7, 8]));
-    const damage = fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 });
-    fc.assert(
-      fc.property(damage, fc.nat(good.length), (changes, end) => {
-        const bytes = good.slice();
-        for (const [at, value] of changes) bytes[at] = value;
-        decodesOrRefuses(bytes.subarray(0, end));
-      }),
-      { numRuns: 1000 },
-    );
-  });
-
-  it("are decoded or refused where a large file was damaged", () => {
-    const good = rf64("RF64", 8n, format({ channels: 2 }), chunk("data", [1, 2, 3, 4, 5, 6, 7, 8], 0xffffffff));
+  it.each([
+    ["a good", riff(format({ channels: 2 }), chunk("LIST", [1, 2, 3]), chunk("data", [1, 2, 3, 4, 5, 6, 7, 8]))],
+    ["a large", rf64("RF64", 8n, format({ channels: 2 }), chunk("data", [1, 2, 3, 4, 5, 6, 7, 8], 0xffffffff))],
+  ])("are decoded or refused where %s file was damaged", (_, good) => {
     const damage = fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 });
     fc.assert(
       fc.property(damage, fc.nat(good.length), (changes, end) => {
