@@ -40,8 +40,11 @@ function planOfAdapter(base: Base, { description: { plan, method } }: Adapter): 
 /** A merged model is a file by itself: it says what it was made of, and how to feed it. */
 const provenance = (model: ModelPackage, adapter: Adapter): Record<string, string> => {
   const { rehearsal: _, ...card } = model.card;
+  const { classes, replaced } = adapter.description;
+  // What was measured of classes that are gone says nothing of the others.
+  const own = { ...card, labels: classes, ...(replaced && { metrics: [] }) };
   return {
-    [CARD_KEY]: JSON.stringify({ ...card, labels: adapter.description.classes }),
+    [CARD_KEY]: JSON.stringify(own),
     "lichen.base": model.sha256,
     "lichen.adapter": adapter.sha256,
   };
