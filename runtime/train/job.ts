@@ -2,6 +2,7 @@ import { assertAdapterFits } from "../adapter/adapter.ts";
 import { type Base, prepareBase } from "../derive/base.ts";
 import { withClasses } from "../derive/replace.ts";
 import { LichenError } from "../errors.ts";
+import { elementCount } from "../onnx/tensor.ts";
 import type { ModelPackage } from "../package/package.ts";
 import { type SeededRandom, seeded } from "../random/random.ts";
 import { type TrainingOptions, trainingOptions } from "./options.ts";
@@ -26,7 +27,8 @@ export function makeJob(options: AdaptOptions): Job {
   const random = seeded(training.seed);
   const task = makeTask(model, options, training.holdOut, random);
   const own = prepareBase(model.model);
-  if (task.loss !== "reconstruction") assertLabelsFit(model, own.classes);
+  if (task.loss === "reconstruction") assertReproduces(own);
+  else assertLabelsFit(model, own.classes);
   if (task.replaced) assertNothingKept(training);
   return { training, random, task, base: withClasses(own, task, model.card.labels.length) };
 }
@@ -38,6 +40,18 @@ function assertNothingKept({ distillation }: TrainingOptions): void {
     at: "distillation",
     found: distillation,
     wanted: "none where the model's classes are replaced: it has no opinion on others",
+  });
+}
+
+/** Whether it has an output for each number of its input. @throws BAD_ARGUMENT */
+function assertReproduces({ input, classes }: Base): void {
+  const wanted = elementCount(input.shape.slice(1) as number[]);
+  if (classes === wanted) return;
+  throw new LichenError("BAD_ARGUMENT", {
+    at: "loss reconstruction",
+    found: `${classes} outputs`,
+    wanted: `${wanted}, as many as inputs`,
+    todo: "use the loss that the model was made for",
   });
 }
 

@@ -51,6 +51,7 @@ export function makeTask(model: ModelPackage, options: TaskOptions, share: numbe
   const samples = [...given, ...(heldOut ?? [])];
   const named = samples.map(({ label }) => (label === null ? [] : typeof label === "string" ? [label] : label));
   const loss = options.loss ?? lossFor(samples);
+  if (loss === "reconstruction") assertClassesKept(options);
   const { classes, replaced } =
     loss === "reconstruction"
       ? { classes: [...model.card.labels], replaced: false }
@@ -118,6 +119,12 @@ function classesFor(
     wanted: listed(known),
     todo: "rename the class folder, or say what becomes of the model's classes: --classes extend or --classes replace",
   });
+}
+
+/** What is reproduced has no classes. @throws BAD_ARGUMENT */
+function assertClassesKept({ classes = "keep" }: TaskOptions): void {
+  if (classes === "keep") return;
+  throw new LichenError("BAD_ARGUMENT", { at: "classes", found: classes, wanted: "keep, to reproduce the input" });
 }
 
 /** @throws BAD_ARGUMENT, ONE_CLASS */

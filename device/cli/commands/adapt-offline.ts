@@ -41,7 +41,7 @@ const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
       CHOICES.loss,
     ],
     ["--label-smoothing <share>", "of certainty that is given to the other classes (default 0)", share],
-    ["--distillation <weight>", "of the base's own opinion, or auto: 1 with new classes, else 0", weight],
+    ["--distillation <weight>", "of the base's own opinion, or auto: 1 with classes beside its own, else 0", weight],
     ["--rehearsal-mix <n>", "rehearsed samples for each local one (default 0.5)", number],
     ["--no-balance", "show rare classes as seldom as they are"],
     ["--views <n>", "augmented views of each sample (default 0)", count],

@@ -223,6 +223,7 @@ describe("an adapter with classes of its own", () => {
     ["one class alone", { samples: samplesOf(["yak"], 20, 1) }, "ONE_CLASS"],
     ["no labels at all", { samples: samples.map((each) => ({ ...each, label: null })) }, "ONE_CLASS"],
     ["keeping the base's opinion", { distillation: 0.5 }, "BAD_ARGUMENT"],
+    ["what has no classes", { loss: "reconstruction" as const }, "BAD_ARGUMENT"],
   ])("is not made of %s", async (_, change, code) => {
     await expect(adapt({ ...options, ...change })).rejects.toMatchObject({ code });
   });

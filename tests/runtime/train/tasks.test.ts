@@ -134,6 +134,13 @@ describe("an autoencoder", () => {
     expect(report.after.losses!.heldOut!.loss).toBeLessThan(0.7 * report.before.losses!.heldOut!.loss);
     expect(report.after.losses!.rehearsal).toBeNull();
   });
+
+  it("is not what has other outputs than inputs", async () => {
+    const samples = toySamples(20, 3).map(({ features }) => ({ label: null, features }));
+    await expect(adapt({ model: taught, samples, method: "full", loss: "reconstruction" })).rejects.toThrow(
+      /BAD_ARGUMENT.*4 outputs.*as many as inputs/,
+    );
+  });
 });
 
 describe("what the base knew", () => {
