@@ -7,7 +7,10 @@ import { realModel, sharedFolder } from "./models.ts";
 
 const transfer: Omit<Way, "method"> = { classes: "replace", holdOut: 0.1 };
 
-/** Photographs of waste for a network of a thousand other things; the official split, and nothing of it in the choice of anything. */
+/**
+ * Photographs of waste for a network of a thousand other things, in the official split. That whole layers do better than their biases,
+ * and eleven of them than one, was seen on the same val, by one seed each.
+ */
 export const trashnet: RealJob = {
   about:
     "MobileNetV2 1.0 (224 px, int8, ImageNet) → TrashNet: 1,768 pictures of 6 kinds to learn from, 328 others to judge by.",
@@ -22,7 +25,7 @@ export const trashnet: RealJob = {
       patience: 20,
       labelSmoothing: 0.1,
     },
-    { ...transfer, method: "full", targets: ["last:11"], views: 4, epochs: 20, patience: 20, labelSmoothing: 0.1 },
+    { ...transfer, method: "full", targets: ["last:11"], views: 4, epochs: 15, patience: 15, labelSmoothing: 0.1 },
   ],
   async situations() {
     const model = await realModel("mobilenet-v2-int8-labels");
