@@ -63,7 +63,7 @@ export const ERRORS = {
     "the file cannot be fetched",
     "check the network and run the command again: it goes on where it stopped",
   ],
-  MODEL_CORRUPT: ["the model is damaged, or no ONNX model", "fetch or export the model again"],
+  MODEL_CORRUPT: ["the model is damaged, or neither ONNX nor TFLite", "fetch or export the model again"],
   MODEL_NOT_FOUND: [
     "there is no model there",
     "name a package folder (with model.onnx and card.json) or an .onnx file",
