@@ -38,10 +38,12 @@ export function placeLabels(points: readonly Labelled[], frame: Box, obstacles: 
     const isOther = (_: unknown, index: number) => index !== at;
     const others = points.filter(isOther);
     const labels = placed.filter(isOther).flatMap((other) => other ?? []);
-    const taken = [...dots.filter(isOther), ...obstacles, ...labels.map(({ box }) => box)];
+    const boxes = labels.map(({ box }) => box);
+    const taken = [...dots.filter(isOther), ...obstacles, ...boxes];
     return (candidate: Candidate): number =>
       candidate.effort +
       taken.reduce((sum, each) => sum + overlap(candidate.box, each), 0) +
+      COVERING * boxes.filter((each) => covers(candidate.box, each)).length +
       CROSSING * labels.filter((other) => crosses(candidate, other) || crosses(other, candidate)).length +
       (candidate.isLed ? 0 : MISTAKABLE * others.filter((other) => isMistakable(candidate, other)).length);
   };
@@ -64,6 +66,8 @@ const DOT = 6;
 /** Points nearer than this get into each other's way, px. */
 const CROWD = 80;
 const ROUNDS = 5;
+/** A label on another is worse than anything else, px² of overlap: whoever moves last finds a place that is free of all. */
+const COVERING = 1e6;
 /** What a leader through a label, and a label nearer to another point, are worth in px² of overlap. */
 const CROSSING = 300;
 const MISTAKABLE = 40;
@@ -142,6 +146,9 @@ function overlap(a: Box, b: Box): number {
 }
 
 const MARGIN = 2;
+
+const covers = (a: Box, b: Box): boolean =>
+  Math.min(a.right, b.right) > Math.max(a.left, b.left) && Math.min(a.bottom, b.bottom) > Math.max(a.top, b.top);
 
 const isInside = (box: Box, frame: Box): boolean =>
   box.left >= frame.left && box.right <= frame.right && box.top >= frame.top && box.bottom <= frame.bottom;
