@@ -57,7 +57,7 @@ export async function importModel(options: ImportOptions): Promise<Imported> {
   const base: Base = await checkModel(model);
   const known = { input: base.input, codes, range: inputRange(base.graph), normalization: says.normalization };
   const preprocessing = preprocessingFor(known, options, note);
-  await assertFits(preprocessing, base.input);
+  assertFits(preprocessing, base.input);
   const labels = labelsFor(base.classes, options.labels, says.labels, note);
   return {
     format,
