@@ -1,9 +1,9 @@
 import { LichenError } from "../errors.ts";
+import { freshName } from "../normalize/qdq/links.ts";
 import type { Graph, Node, OutputInfo, ValueInfo, ValueName } from "../onnx/graph.ts";
 import { operands } from "../onnx/topological.ts";
 import { prune } from "../passes/prune.ts";
 import { inferTypes } from "../shapes/infer.ts";
-import { freshName } from "./names.ts";
 import type { Note } from "./note.ts";
 
 /**

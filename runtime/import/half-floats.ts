@@ -6,6 +6,7 @@ import {
   type TensorProto,
   type ValueInfoProto,
 } from "../onnx/generated/onnx_pb.ts";
+import { float16Bits } from "../onnx/half-floats.ts";
 import { tensorsOf } from "./external-data.ts";
 
 /**
@@ -25,7 +26,7 @@ export function widenHalfFloats(proto: ModelProto): boolean {
 
 /** How 16 bits are read, by the element type's number; the bits of the float32 come out. @see onnx.proto, TensorProto.DataType */
 const HALVES: Readonly<Record<number, (bits: number) => number>> = {
-  10: float16,
+  10: float16Bits,
   16: (bits) => bits << 16,
 };
 
@@ -61,20 +62,3 @@ const graphsOf = (graph: GraphProto): GraphProto[] => [
   graph,
   ...graph.node.flatMap((node) => node.attribute.flatMap(({ g }) => (g ? graphsOf(g) : []))),
 ];
-
-/** The bits of the float32 that equals a float16. @see IEEE 754-2019, 3.4 */
-function float16(bits: number): number {
-  const sign = (bits & 0x8000) << 16;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13);
-  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
-  // Subnormal: fraction · 2^−24, which float32 holds as a normal number.
-  BITS.float[0] = fraction * 2 ** -24;
-  return sign | BITS.int[0]!;
-}
-
-const BITS = (() => {
-  const float = new Float32Array(1);
-  return { float, int: new Int32Array(float.buffer) };
-})();

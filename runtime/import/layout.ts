@@ -1,8 +1,8 @@
 import { LichenError } from "../errors.ts";
+import { freshName } from "../normalize/qdq/links.ts";
 import { attribute } from "../onnx/attributes.ts";
 import type { Dim, Graph, Node, ValueInfo } from "../onnx/graph.ts";
 import { operands } from "../onnx/topological.ts";
-import { freshName } from "./names.ts";
 import type { Note } from "./note.ts";
 
 export const LAYOUTS = ["nchw", "nhwc"] as const;

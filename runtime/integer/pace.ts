@@ -1,10 +1,9 @@
 import type { Graph, Node } from "../onnx/graph.ts";
 import type { Tensor } from "../onnx/tensor.ts";
-import { constantOf, quantizedOperand } from "./quantized.ts";
+import { constantOf, quantizedOperand, realConstant } from "./quantized.ts";
 
 /** As layers have it. */
 interface Weight {
-  dims: readonly number[];
   dequantize: Node | null;
 }
 
@@ -29,27 +28,12 @@ export function paceOf(graph: Graph, weight: Weight, axis: number, value: string
 /** Weights are many, and layers are found again and again. */
 const known = new WeakMap<Tensor, number>();
 
-function rootMeanSquare(graph: Graph, { dequantize, dims }: Weight, axis: number, value: string): number {
-  const stored = dequantize ? constantOf(graph, quantizedOperand(dequantize).quantized) : constantOf(graph, value);
-  const found = known.get(stored) ?? measured(graph, stored, dequantize && quantizedOperand(dequantize), dims, axis);
-  known.set(stored, found);
-  return found;
-}
-
-function measured(
-  graph: Graph,
-  { data }: Tensor,
-  operand: ReturnType<typeof quantizedOperand> | null,
-  dims: readonly number[],
-  axis: number,
-): number {
-  const scales = operand ? constantOf(graph, operand.scale).data : [1];
-  const zeros = operand ? constantOf(graph, operand.zeroPoint).data : [0];
-  const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
-  let sum = 0;
-  for (let at = 0; at < data.length; at++) {
-    const channel = scales.length === 1 ? 0 : Math.floor(at / inner) % dims[axis]!;
-    sum += ((Number(data[at]) - Number(zeros[channel] ?? zeros[0])) * Number(scales[channel])) ** 2;
-  }
-  return Math.sqrt(sum / Math.max(1, data.length));
+function rootMeanSquare(graph: Graph, { dequantize }: Weight, axis: number, value: string): number {
+  const stored = constantOf(graph, dequantize ? quantizedOperand(dequantize).quantized : value);
+  const before = known.get(stored);
+  if (before !== undefined) return before;
+  const weights = realConstant(graph, value, dequantize, axis);
+  const size = Math.sqrt(weights.reduce((sum, each) => sum + each ** 2, 0) / Math.max(1, weights.length));
+  known.set(stored, size);
+  return size;
 }

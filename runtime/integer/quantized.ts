@@ -1,4 +1,5 @@
 import { LichenError } from "../errors.ts";
+import { dequantized } from "../onnx/dequantize.ts";
 import type { Graph, Node, ValueName } from "../onnx/graph.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 
@@ -29,4 +30,19 @@ export function constantOf(graph: Graph, name: ValueName): Tensor {
   const value = graph.initializers.get(name);
   if (value) return value;
   throw new LichenError("NOT_QUANTIZED", { at: `value ${name}`, found: "a computed value", wanted: "a constant" });
+}
+
+/**
+ * A constant in real numbers, in its own order.
+ * @param value the constant itself, where nothing dequantizes it  @param axis along which it may have a scale for each slice
+ */
+export function realConstant(graph: Graph, value: ValueName, dequantize: Node | null, axis: number): Float32Array {
+  if (!dequantize) return constantOf(graph, value).data as Float32Array;
+  const { quantized, scale, zeroPoint } = quantizedOperand(dequantize);
+  const [codes, scales, zeros] = [quantized, scale, zeroPoint].map((name) => constantOf(graph, name)) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  return dequantized(codes, scales.data as Float32Array, zeros.data as Int8Array, axis);
 }

@@ -1,5 +1,6 @@
 import { LichenError } from "../errors.ts";
 import { isWeighted, type Layer } from "../integer/layers.ts";
+import { namePattern } from "../name-pattern.ts";
 import { attribute } from "../onnx/attributes.ts";
 
 /** Groups of layers that have a name of their own, beside `last:N` and patterns with `*`. */
@@ -37,9 +38,7 @@ function matcher(pattern: string, layers: readonly Layer[]): (name: string) => b
   if (kind === "operator" && argument !== undefined)
     return among(layers.filter(({ node }) => node.opType === argument));
   if (Object.hasOwn(GROUPS, pattern)) return among(layers.filter(GROUPS[pattern]!));
-  const escaped = pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*");
-  const expression = new RegExp(`^${escaped}$`);
-  return (name) => expression.test(name);
+  return namePattern(pattern);
 }
 
 const among = (layers: readonly Layer[]): ((name: string) => boolean) => {

@@ -2,6 +2,7 @@ import { beforeActivation } from "../derive/base.ts";
 import { assertWanted } from "../errors.ts";
 import { openSession, type Session } from "../execute/session.ts";
 import { asModel } from "../onnx/builder.ts";
+import { dequantized } from "../onnx/dequantize.ts";
 import type { Graph, Model, ValueName } from "../onnx/graph.ts";
 import { elementCount, type Tensor } from "../onnx/tensor.ts";
 import type { Pass } from "./calibration/observe.ts";
@@ -132,8 +133,8 @@ const withOutputs = (graph: Graph, values: readonly ValueName[], input: ValueNam
   outputs: [...new Set(values)].filter((name) => name !== input).map((name) => ({ name })),
 });
 
-function realNumbers({ nodes, initializers }: Graph, { data }: Tensor, codes: ValueName): Float32Array {
+function realNumbers({ nodes, initializers }: Graph, found: Tensor, codes: ValueName): Float32Array {
   const quantize = nodes.find(({ outputs }) => outputs[0] === codes)!;
-  const [scale, zeroPoint] = [1, 2].map((at) => Number(initializers.get(quantize.inputs[at]!)!.data[0]));
-  return Float32Array.from(data as Uint8Array, (code) => (code - zeroPoint!) * scale!);
+  const [scale, zeroPoint] = [1, 2].map((at) => initializers.get(quantize.inputs[at]!)!.data as Float32Array);
+  return dequantized(found, scale!, zeroPoint!, 0);
 }

@@ -1,3 +1,5 @@
+import { dequantized } from "../onnx/dequantize.ts";
+import { float16Bits } from "../onnx/half-floats.ts";
 import {
   ELEMENTS,
   type ElementArray,
@@ -24,13 +26,7 @@ export function realNumbers(constant: TfliteTensor): Tensor<"float32"> {
   const { quantization, shape } = constant;
   if (!quantization) return float32(shape, Float32Array.from<number | bigint>(data, Number)) as Tensor<"float32">;
   const { scales, zeroPoints, axis } = quantization;
-  const inner = scales.length === 1 ? data.length : elementCount(shape.slice(axis + 1));
-  const real = new Float32Array(data.length);
-  for (let index = 0; index < real.length; index++) {
-    const slice = Math.floor(index / inner) % scales.length;
-    real[index] = (Number(data[index]) - zeroPoints[slice]!) * scales[slice]!;
-  }
-  return float32(shape, real) as Tensor<"float32">;
+  return float32(shape, dequantized({ data, dims: shape }, scales, zeroPoints, axis)) as Tensor<"float32">;
 }
 
 /** Two to a byte, the lower half first. */
@@ -41,13 +37,8 @@ function nibbles(bytes: Uint8Array, count: number): ElementArray<"int8"> {
   });
 }
 
-/** @see IEEE 754, binary16 */
 function halves(bytes: Uint8Array): Float32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Float32Array.from({ length: bytes.byteLength / 2 }, (_, at) => {
-    const bits = view.getUint16(at * 2, true);
-    const [sign, exponent, fraction] = [bits >> 15 === 0 ? 1 : -1, (bits >> 10) & 31, bits & 1023];
-    if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
-  });
+  const wide = Int32Array.from({ length: bytes.byteLength / 2 }, (_, at) => float16Bits(view.getUint16(at * 2, true)));
+  return new Float32Array(wide.buffer);
 }

@@ -3,7 +3,7 @@ import { headOf } from "../derive/grow.ts";
 import { assertWanted } from "../errors.ts";
 import { openSession, type Tensors } from "../execute/session.ts";
 import { isWeighted, type Layer } from "../integer/layers.ts";
-import { constantOf, quantizedOperand } from "../integer/quantized.ts";
+import { realConstant } from "../integer/quantized.ts";
 import { asModel } from "../onnx/builder.ts";
 import { elementCount } from "../onnx/tensor.ts";
 import { cut } from "../passes/cut.ts";
@@ -129,17 +129,7 @@ function realWeight(plan: Plan, head: Layer, start: Tensors): Float32Array {
 }
 
 function baseWeight({ base: { graph } }: Plan, { node, weight, weightAxis }: Layer): Float32Array {
-  const { dequantize, at, dims } = weight!;
-  if (!dequantize) return constantOf(graph, node.inputs[at]!).data as Float32Array;
-  const operand = quantizedOperand(dequantize);
-  const [quantized, scale, zero] = [operand.quantized, operand.scale, operand.zeroPoint].map((name) =>
-    Array.from(constantOf(graph, name).data as Int8Array, Number),
-  ) as [number[], number[], number[]];
-  const inner = elementCount(dims.slice(weightAxis + 1));
-  return Float32Array.from(quantized, (value, index) => {
-    const channel = Math.floor(index / inner) % dims[weightAxis]!;
-    return (value - (zero[channel] ?? zero[0]!)) * (scale[channel] ?? scale[0]!);
-  });
+  return realConstant(graph, node.inputs[weight!.at]!, weight!.dequantize, weightAxis);
 }
 
 function averageNorm(values: Float32Array, head: Layer, classes: number): number {

@@ -43,6 +43,9 @@ export function uniqueNames(graph: Graph): (wanted: string) => string {
   };
 }
 
+/** One such name. */
+export const freshName = (graph: Graph, wanted: string): string => uniqueNames(graph)(wanted);
+
 export const isQuantize = (node: Node | undefined): node is Node & { opType: "QuantizeLinear" } =>
   node?.opType === "QuantizeLinear" && node.domain === "";
 
