@@ -62,10 +62,7 @@ const FORMS: Readonly<Record<string, Form>> = {
     weightAxis: (node) => (attribute(node, "transB", "int", 0) === 0 ? 1 : 0),
     outputAxis: 1,
     integer: "any output",
-    applies: (node) =>
-      attribute(node, "transA", "int", 0) === 0 &&
-      attribute(node, "alpha", "float", 1) === 1 &&
-      attribute(node, "beta", "float", 1) === 1,
+    applies: isPlainGemm,
   },
   MatMul: { weight: () => 1, weightAxis: () => 1, outputAxis: -1, integer: "any output" },
   Add: {
@@ -78,6 +75,15 @@ const FORMS: Readonly<Record<string, Form>> = {
   InstanceNormalization: norm,
   LayerNormalization: { ...norm, outputAxis: -1 },
 };
+
+/** x·W + b, as it stands: the form that integer kernels know. */
+export function isPlainGemm(node: Node): boolean {
+  const [transA, alpha, beta] = [
+    attribute(node, "transA", "int", 0),
+    ...["alpha", "beta"].map((name) => attribute(node, name, "float", 1)),
+  ];
+  return transA === 0 && alpha === 1 && beta === 1;
+}
 
 /** One number for many channels, such as the ε under a root or the 3 of a hard swish, belongs to a formula: nobody has trained it. */
 const isBias = (constant: Tensor | null, channels: Dim): boolean =>

@@ -8,6 +8,7 @@ import { operands } from "../onnx/topological.ts";
 import { prune } from "../passes/prune.ts";
 import { observe, type Pass } from "./calibration/observe.ts";
 import { inBatches, rowsOf } from "./calibration/samples.ts";
+import { BIAS_LIMIT } from "./parameters.ts";
 import type { Probed } from "./probe.ts";
 
 /** What the codes between two layers take for all samples of one batch is carried from one to the next. */
@@ -44,7 +45,7 @@ export async function withCorrectedBiases(
     const mean = channelMean(seen.map((found) => found[y]!));
     const codes = Array.from(bias.codes.data as Int32Array, (code, channel) => {
       const steps = Math.round((means.get(node.name)![channel]! - mean[channel]!) / bias.scale[channel]!);
-      return Math.abs(code + steps) < LARGEST_BIAS ? code + steps : code;
+      return Math.abs(code + steps) < BIAS_LIMIT ? code + steps : code;
     });
     initializers.set(bias.name, int32(bias.codes.dims, codes));
     // What is carried on is codes, a quarter of the numbers that they stand for.
@@ -54,9 +55,6 @@ export async function withCorrectedBiases(
   }
   return { ...quantized, graph };
 }
-
-/** Beyond this an int32 sum could overflow. */
-const LARGEST_BIAS = 2 ** 30;
 
 /** A bias as it is stored, per channel. */
 function storedBias({ initializers }: Graph, dequantize: Node | undefined) {

@@ -1,3 +1,4 @@
+import { isPlainGemm } from "../integer/layers.ts";
 import { attribute } from "../onnx/attributes.ts";
 import type { Graph, Node, ValueName } from "../onnx/graph.ts";
 import { elementCount, float32, type Tensor } from "../onnx/tensor.ts";
@@ -29,10 +30,7 @@ const FORMS: Readonly<Record<string, Form>> = {
   Gemm: {
     axis: (node) => (transB(node) ? 0 : 1),
     biased: true,
-    applies: (node) =>
-      attribute(node, "transA", "int", 0) === 0 &&
-      attribute(node, "alpha", "float", 1) === 1 &&
-      attribute(node, "beta", "float", 1) === 1,
+    applies: isPlainGemm,
   },
   MatMul: { axis: () => 1, biased: false, applies: (_, weight) => weight.dims.length === 2 },
 };

@@ -1,4 +1,5 @@
 import { float32, type Tensor, tensor } from "../onnx/tensor.ts";
+import { channelRanges, outputChannels } from "./layers.ts";
 
 export interface Range {
   min: number;
@@ -38,7 +39,7 @@ export interface QuantizedWeight {
 export const WEIGHT_LIMITS = { reduced: 64, full: 127 } as const;
 
 /** Biases stay below this, so that bias and products together fit into int32. */
-const BIAS_LIMIT = 2 ** 30;
+export const BIAS_LIMIT = 2 ** 30;
 
 /** For channels without weights, or next to none: neither it nor its product with an activation's scale underflows. */
 const SMALLEST_SCALE = 2 ** -60;
@@ -57,22 +58,15 @@ export function activationScale({ min, max }: Range): ActivationScale {
  * @param bias one number per output channel
  */
 export function quantizeWeight(
-  weight: Tensor,
+  weight: Tensor<"float32">,
   axis: number,
   bias: ArrayLike<number>,
   xScale: number,
   limit: number,
 ): QuantizedWeight {
   const channels = weight.dims[axis]!;
-  const inner = weight.dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
-  const channelOf = (index: number) => Math.floor(index / inner) % channels;
-  const values = weight.data as Float32Array;
-
-  const largest = new Float64Array(channels);
-  values.forEach((value, index) => {
-    const channel = channelOf(index);
-    largest[channel] = Math.max(largest[channel]!, Math.abs(value));
-  });
+  const channelOf = outputChannels({ weight, axis });
+  const largest = channelRanges({ weight }, channelOf, channels);
   const weightScale = Float32Array.from(largest, (value, channel) =>
     Math.max(value / limit, Math.abs(bias[channel]!) / xScale / BIAS_LIMIT, SMALLEST_SCALE),
   );
@@ -81,7 +75,9 @@ export function quantizeWeight(
     weight: tensor(
       "int8",
       weight.dims,
-      Int8Array.from(values, (value, index) => clamp(Math.round(value / weightScale[channelOf(index)]!), limit)),
+      Int8Array.from(weight.data as Float32Array, (value, index) =>
+        clamp(Math.round(value / weightScale[channelOf(index)]!), limit),
+      ),
     ),
     weightScale: float32([channels], weightScale),
     bias: tensor(

@@ -12,7 +12,7 @@ import { foldedModel } from "./folding/index.ts";
 import { layerNoise, outputNoise } from "./noise.ts";
 import { matcher } from "./patterns.ts";
 import { probe } from "./probe.ts";
-import { comparedLayers, type FloatNode, floatNodes, type QuantizationReport } from "./report.ts";
+import { comparedLayers, floatNodes, type QuantizationReport } from "./report.ts";
 import { TARGETS, type Target } from "./targets.ts";
 
 export interface QuantizeOptions {
@@ -69,7 +69,7 @@ export async function quantizeWithReport(
   options.onProgress?.({ phase: "measure", done: 0, total: 1 });
   const { layers, reals } = comparedLayers(best);
   const noise = await layerNoise(best.graph, found.unsigned, layers, reals, best.probed, heldOut);
-  const outputDecibels = await outputNoise(found.float, found.unsigned, heldOut);
+  const outputDecibels = found.decibels ?? (await outputNoise(found.float, found.unsigned, heldOut));
   options.onProgress?.({ phase: "measure", done: 1, total: 1 });
   return {
     model: found.model,
@@ -87,7 +87,7 @@ export async function quantizeWithReport(
       })),
       outputDecibels,
       layers: noise,
-      float: floatNodes(best, found.stays) satisfies FloatNode[],
+      float: floatNodes(best, found.stays),
       bytes: { before: encodeModel(model).length, after: encodeModel(found.model).length },
     },
   };
@@ -132,14 +132,17 @@ async function quantized(model: Model, options: QuantizeOptions) {
   }
 
   let unsigned = best.model;
+  /** How near the answers are, where something was chosen by it. */
+  let decibels = best.decibels;
   let biasesCorrected = false;
   if (options.correctBiases) {
     onProgress?.({ phase: "correct", done: 0, total: 1 });
     const layers = new Set(comparedLayers(best).layers.map(({ name }) => name));
     const few = { ...calibration, samples: chosen(calibration.samples, (place) => place < CORRECTION_SAMPLES) };
     const corrected = await withCorrectedBiases(unsigned, best.graph, layers, best.probed, few);
-    biasesCorrected = (await outputNoise(float, corrected, heldOut)) > best.decibels!;
-    if (biasesCorrected) unsigned = corrected;
+    const then = await outputNoise(float, corrected, heldOut);
+    biasesCorrected = then > decibels!;
+    if (biasesCorrected) [unsigned, decibels] = [corrected, then];
     onProgress?.({ phase: "correct", done: 1, total: 1 });
   }
   return {
@@ -147,6 +150,7 @@ async function quantized(model: Model, options: QuantizeOptions) {
     unsigned,
     float,
     best,
+    decibels,
     candidates: choice ? candidates : [],
     biasesCorrected,
     heldOut,
