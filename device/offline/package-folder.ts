@@ -5,8 +5,8 @@ import { nodeDisk } from "../disk/disk.ts";
 import { moveDurably, TEMPORARY, writeDurably } from "../disk/durable.ts";
 import { makeFolder } from "../disk/folder.ts";
 
-/** Of a model package. */
-const PACKAGE_PARTS = ["model.onnx", "card.json", "rehearsal.safetensors"] as const;
+/** The files of a model package. */
+export const PACKAGE_PARTS = ["model.onnx", "card.json", "rehearsal.safetensors"] as const;
 
 export interface PackageFolderOptions {
   /** Whether a package that is there already may be replaced. */
@@ -46,22 +46,21 @@ export async function makePlaceForPackage(
  * @throws STORAGE_FAILED
  */
 export async function writePackageFolder(folder: string, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
-  const [out, fresh, old] = [folder, TEMPORARY, ".old"].map(
-    (ending, at) => path.resolve(folder) + (at === 0 ? "" : ending),
-  );
-  await removeFolder(fresh!);
-  await makeFolder(nodeDisk, fresh!);
-  for (const [name, bytes] of Object.entries(files)) await writeDurably(nodeDisk, path.join(fresh!, name), bytes);
-  const replaces = await stat(out!).then(
+  const out = path.resolve(folder);
+  const [fresh, old] = [`${out}${TEMPORARY}`, `${out}.old`];
+  await removeFolder(fresh);
+  await makeFolder(nodeDisk, fresh);
+  for (const [name, bytes] of Object.entries(files)) await writeDurably(nodeDisk, path.join(fresh, name), bytes);
+  const replaces = await stat(out).then(
     () => true,
     () => false,
   );
   if (replaces) {
-    await removeFolder(old!);
-    await moveDurably(nodeDisk, out!, old!);
+    await removeFolder(old);
+    await moveDurably(nodeDisk, out, old);
   }
-  await moveDurably(nodeDisk, fresh!, out!);
-  if (replaces) await removeFolder(old!);
+  await moveDurably(nodeDisk, fresh, out);
+  if (replaces) await removeFolder(old);
 }
 
 const removeFolder = (folder: string): Promise<void> =>
