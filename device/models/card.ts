@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { LichenError } from "../../runtime/errors.ts";
-import { preprocessingSchema } from "../../runtime/package/card.ts";
+import { preprocessingSchema, sha256Schema } from "../../runtime/package/card.ts";
+import { parseAs } from "../../runtime/package/parse.ts";
 
 /** What imports the whole file into memory has a bound on it. */
 const MOST_BYTES = 256 * 1024 * 1024;
@@ -26,7 +26,7 @@ const catalogueCardSchema = z
       .string()
       .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*\.(onnx|tflite)$/, "the name of an .onnx or .tflite file, without folders"),
     bytes: z.int().positive().max(MOST_BYTES),
-    sha256: z.string().regex(/^[0-9a-f]{64}$/, "64 hexadecimal digits"),
+    sha256: sha256Schema,
     /** Who states the sum, where it is not the publisher of the file. */
     sha256From: z.string().min(1),
     /** Where exactly these bytes can be had, the best place first. */
@@ -57,22 +57,8 @@ const catalogueCardSchema = z
 export type CatalogueCard = z.infer<typeof catalogueCardSchema>;
 
 /** @throws BAD_CARD naming the field, what was found and what was wanted. */
-export function parseCatalogueCard(text: string, at: string): CatalogueCard {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new LichenError("BAD_CARD", { at, wanted: "JSON", cause });
-  }
-  const parsed = catalogueCardSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  throw new LichenError("BAD_CARD", {
-    at: `${at}: ${issue.path.join(".") || "(top)"}`,
-    wanted: issue.message,
-    todo: "install Lichen again, or correct the card",
-  });
-}
+export const parseCatalogueCard = (text: string, at: string): CatalogueCard =>
+  parseAs(catalogueCardSchema, text, at, "install Lichen again, or correct the card");
 
 /** How many classes, or values, the model answers with. */
 export const outputsOf = ({ labels: given }: CatalogueCard): number =>

@@ -3,6 +3,7 @@ import path from "node:path";
 import { type Imported, importModel, type Layout, type ReadExternal, type Target } from "../../runtime/import/index.ts";
 import { parseLabels } from "../../runtime/import/label-file.ts";
 import { LichenError, sha256 } from "../../runtime/index.ts";
+import { parseAs } from "../../runtime/package/parse.ts";
 import { type Preprocessing, preprocessingSchema } from "../../runtime/package/preprocessing.ts";
 import { catalogueOptions } from "./import-catalogue.ts";
 
@@ -96,17 +97,7 @@ async function readLabels(given: string): Promise<string[]> {
 
 async function readPreprocessing(file: string): Promise<Preprocessing> {
   const text = await readText(file, readFile(file, "utf8"), "BAD_ARGUMENT");
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new LichenError("BAD_CARD", { at: file, wanted: "JSON", todo: CORRECT_IT, cause });
-  }
-  const parsed = preprocessingSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0]!;
-  const at = `${file}: ${issue.path.join(".") || "(top)"}`;
-  throw new LichenError("BAD_CARD", { at, wanted: issue.message, todo: CORRECT_IT });
+  return parseAs(preprocessingSchema, text, file, CORRECT_IT);
 }
 
 const CORRECT_IT = "correct the file; what a preprocessing may be stands in models/README.md";

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { LichenError } from "../errors.ts";
+import { parseAs } from "./parse.ts";
 import { type Preprocessing, preprocessingSchema } from "./preprocessing.ts";
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "64 hexadecimal digits");
+export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, "64 hexadecimal digits");
 
 const cardSchema = z.strictObject({
   format: z.literal(1),
@@ -11,13 +11,13 @@ const cardSchema = z.strictObject({
   description: z.string(),
   licence: z.string(),
   /** Of `model.onnx`. */
-  sha256,
+  sha256: sha256Schema,
   preprocessing: preprocessingSchema,
   labels: z.array(z.string().min(1)).min(2),
   data: z.array(z.strictObject({ name: z.string(), licence: z.string(), part: z.string() })).default([]),
   metrics: z.array(z.strictObject({ name: z.string(), value: z.number(), on: z.string() })).default([]),
   /** Of `rehearsal.safetensors`, where the package has one. */
-  rehearsal: z.strictObject({ sha256 }).optional(),
+  rehearsal: z.strictObject({ sha256: sha256Schema }).optional(),
 });
 
 /** What a model package says of itself: `card.json`. */
@@ -25,17 +25,4 @@ export type Card = Omit<z.infer<typeof cardSchema>, "preprocessing"> & { preproc
 export { type Preprocessing, preprocessingSchema };
 
 /** @throws BAD_CARD naming the field, what was found and what was wanted. */
-export function parseCard(text: string, at: string): Card {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new LichenError("BAD_CARD", { at, wanted: "JSON", cause });
-  }
-  const parsed = cardSchema.safeParse(value);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    throw new LichenError("BAD_CARD", { at: `${at}: ${issue.path.join(".") || "(top)"}`, wanted: issue.message });
-  }
-  return parsed.data;
-}
+export const parseCard = (text: string, at: string): Card => parseAs(cardSchema, text, at);
