@@ -3,9 +3,10 @@ import type { OfflineImportOptions, OfflineImportResult } from "../../offline/im
 import { type AddCommand, jsonOption } from "../command.ts";
 import { interruptible } from "../interrupt.ts";
 import { type OptionRow, optionsUnder, renamed } from "../options.ts";
+import { FORCE_OPTION, nextStep, REHEARSAL_OPTIONS, toKnow } from "../packaged.ts";
 import { preprocessed } from "../preprocessed.ts";
 import { count, dimensions, numbers } from "../quantities.ts";
-import { bytes, facts, grouped, percent, show, wrapped } from "../terminal.ts";
+import { bytes, facts, grouped, percent, show } from "../terminal.ts";
 
 /** Of the engine's tables, which would bring ONNX Runtime along for whoever only asks for help; a test compares. */
 export const LAYOUTS = ["nchw", "nhwc"] as const;
@@ -32,10 +33,9 @@ export const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
     ["--card <file>", "a card of the catalogue, for all that is not said here"],
   ],
   "What it becomes:": [
-    ["--rehearsal <folder>", "labelled samples, one folder a class: what adapting must not forget"],
-    ["--per-class <n>", "examples of each class in the rehearsal pack (default 8)", count],
+    ...REHEARSAL_OPTIONS,
     ["--target <target>", "which integer kernels it is for (default x64)", TARGETS],
-    ["--force", "replace a package that is there already"],
+    FORCE_OPTION,
   ],
 };
 
@@ -75,12 +75,7 @@ function readable(result: OfflineImportResult): string {
     ["can train", trainable(result)],
     ["checked", "it runs, and answers to two samples at once as to each alone"],
   ]);
-  const remarks = notes.flatMap((note) => wrapped(note, 78).map((line, at) => `${at === 0 ? "- " : "  "}${line}`));
-  return [
-    summary,
-    ...(remarks.length > 0 ? [`to know:\n${remarks.join("\n")}`] : []),
-    `next:\n  lichen eval --model ${quoted(out)} --data <one folder a class>`,
-  ].join("\n\n");
+  return [summary, ...toKnow(notes), nextStep(out)].join("\n\n");
 }
 
 function network({
@@ -104,6 +99,3 @@ function trainable({ methods }: OfflineImportResult): string {
 
 /** Labels may have commas in them. */
 const some = (labels: readonly string[]): string => `${labels.slice(0, 6).join("; ")}${labels.length > 6 ? "; …" : ""}`;
-
-/** As a shell takes it. */
-export const quoted = (text: string): string => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

@@ -4,9 +4,9 @@ import type { GetOptions, GetResult } from "../../models/get.ts";
 import type { ListResult, ShowResult } from "../../models/list.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
 import { interruptible } from "../interrupt.ts";
+import { nextStep } from "../packaged.ts";
 import { progressBar } from "../progress.ts";
 import { bytes, facts, show, type Terminal, table, wrapped } from "../terminal.ts";
-import { quoted } from "./import.ts";
 
 interface ModelsOptions {
   readonly cache?: string;
@@ -139,7 +139,7 @@ function readableGet(result: GetResult): string {
     ]),
     `package ${result.package}`,
     result.notes.flatMap((note) => wrapped(`Note: ${note}`, 80)).join("\n"),
-    `\nnext:\n  lichen eval --model ${quoted(result.package)} --data <one folder a class>`,
+    `\n${nextStep(result.package)}`,
   ]
     .filter(Boolean)
     .join("\n");

@@ -3,10 +3,11 @@ import type { OfflineQuantizeOptions, OfflineQuantizeResult } from "../../offlin
 import { type AddCommand, jsonOption } from "../command.ts";
 import { interruptible } from "../interrupt.ts";
 import { type OptionRow, optionsUnder, renamed } from "../options.ts";
+import { FORCE_OPTION, nextStep, REHEARSAL_OPTIONS, toKnow } from "../packaged.ts";
 import { progressBar } from "../progress.ts";
 import { count, list } from "../quantities.ts";
-import { bytes, facts, percent, show, table, wrapped } from "../terminal.ts";
-import { OPTIONS as IMPORT_OPTIONS, NAMES, quoted, TARGETS } from "./import.ts";
+import { bytes, facts, percent, show, table } from "../terminal.ts";
+import { OPTIONS as IMPORT_OPTIONS, NAMES, TARGETS } from "./import.ts";
 
 /** Of the engine's table, which would bring ONNX Runtime along for whoever only asks for help; a test compares. */
 export const METHODS = ["auto", "minmax", "percentile", "entropy"] as const;
@@ -25,11 +26,7 @@ export const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
     ["--val <folder>", "labelled samples; else what calibration leaves over"],
     ["--threads <n>", "threads (default 1)", count],
   ],
-  "What comes with it:": [
-    ["--rehearsal <folder>", "labelled samples, one folder a class: what adapting must not forget"],
-    ["--per-class <n>", "examples of each class in the rehearsal pack (default 8)", count],
-    ["--force", "replace a package that is there already"],
-  ],
+  "What comes with it:": [...REHEARSAL_OPTIONS, FORCE_OPTION],
   "What it takes in, if it is no package:": IMPORT_OPTIONS["What it takes in:"]!,
   "What it answers:": IMPORT_OPTIONS["What it answers:"]!,
   "What others should know of it:": IMPORT_OPTIONS["What others should know of it:"]!,
@@ -78,9 +75,6 @@ export function readable(result: OfflineQuantizeResult): string {
     local === null ? "–" : local.toFixed(1),
     accumulated.toFixed(1),
   ]);
-  const remarks = [...notes, ...advice(report)].flatMap((note) =>
-    wrapped(note, 78).map((line, at) => `${at === 0 ? "- " : "  "}${line}`),
-  );
   return [
     facts([
       ["model", model],
@@ -97,8 +91,8 @@ export function readable(result: OfflineQuantizeResult): string {
     ]),
     `signal above noise in dB, the worst of ${report.layers.length} layers:`,
     table(COLUMNS, rows),
-    ...(remarks.length > 0 ? [`to know:\n${remarks.join("\n")}`] : []),
-    `next:\n  lichen eval --model ${quoted(out)} --data <one folder a class>`,
+    ...toKnow([...notes, ...advice(report)]),
+    nextStep(out),
   ].join("\n\n");
 }
 
