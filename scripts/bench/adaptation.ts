@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { adapt, createPreprocessor, evaluate, loadModel, type Preprocessor, type Sample } from "../../runtime/index.ts";
+import { spokenDigitsFolder } from "../datasets/shared.ts";
 import { LABELS, readTakes, UNSEEN_SPEAKERS } from "../models/spoken-digits/takes.ts";
 import { markdownTable, meanAndDeviation, median } from "./tables.ts";
 
@@ -83,7 +84,7 @@ function resultOf(runs: readonly Run[]): Result {
 }
 
 async function unseenVoices(preprocessor: Preprocessor): Promise<Job[]> {
-  const data = path.join(process.env.LICHEN_SHARED ?? "../shared", "data/fsdd");
+  const data = spokenDigitsFolder();
   if (!existsSync(data)) return [];
   const samplesOf = async (speaker: string, takes: readonly number[]): Promise<Sample[]> =>
     (await readTakes(data, preprocessor, [speaker], takes)).map(({ label, features }) => ({

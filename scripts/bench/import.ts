@@ -5,7 +5,7 @@ import { openSession, type Session } from "../../runtime/execute/session.ts";
 import { normalizeModel } from "../../runtime/normalize/index.ts";
 import { decodeModel } from "../../runtime/onnx/decode.ts";
 import type { Model } from "../../runtime/onnx/graph.ts";
-import { float32 } from "../../runtime/onnx/tensor.ts";
+import { concatRows, float32, type Tensor } from "../../runtime/onnx/tensor.ts";
 import { createPreprocessor } from "../../runtime/signal/index.ts";
 import { lowerTflite } from "../../runtime/tflite/lower.ts";
 import type { TfliteModel } from "../../runtime/tflite/model.ts";
@@ -66,21 +66,13 @@ async function answers(
   inputs: readonly Float32Array[],
   dims: readonly number[],
 ): Promise<Float32Array> {
-  const found: Float32Array[] = [];
+  const found: Tensor[] = [];
   for (let from = 0; from < inputs.length; from += BATCH) {
-    const rows = inputs.slice(from, from + BATCH);
-    const batch = new Float32Array(rows.length * rows[0]!.length);
-    for (const [at, row] of rows.entries()) batch.set(row, at * row.length);
-    const results = await session.run({ [graph.inputs[0]!.name]: float32([rows.length, ...dims.slice(1)], batch) });
-    found.push(results[graph.outputs[0]!.name]!.data as Float32Array);
+    const rows = inputs.slice(from, from + BATCH).map((row) => float32([1, ...dims.slice(1)], row));
+    const results = await session.run({ [graph.inputs[0]!.name]: concatRows(rows) });
+    found.push(results[graph.outputs[0]!.name]!);
   }
-  const whole = new Float32Array(found.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of found) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return concatRows(found).data as Float32Array;
 }
 
 const LAYERS = new Set(["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"]);

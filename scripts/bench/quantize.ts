@@ -1,18 +1,16 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { openSession } from "../../runtime/execute/session.ts";
 import { decodeModel } from "../../runtime/onnx/decode.ts";
 import type { Model } from "../../runtime/onnx/graph.ts";
-import { float32, type Tensor } from "../../runtime/onnx/tensor.ts";
 import { preprocessingSchema } from "../../runtime/package/preprocessing.ts";
 import { type QuantizeOptions, quantizeWithReport } from "../../runtime/quantize/index.ts";
 import { createPreprocessor } from "../../runtime/signal/index.ts";
 import { decodeTflite } from "../../runtime/tflite/decode.ts";
 import { lowerTflite } from "../../runtime/tflite/lower.ts";
-import { argmax } from "../../runtime/train/score.ts";
-import { CIFAR10_PICTURE, cifar10Folder, readCifar10 } from "../datasets/cifar10.ts";
-import { batches, type Example } from "../models/examples.ts";
+import { cifar10Features, cifar10Folder, pixelsOf, readCifar10 } from "../datasets/cifar10.ts";
+import { sharedFolder, spokenDigitsFolder, trashnetFolder } from "../datasets/shared.ts";
+import { batches, type Example, predict } from "../models/examples.ts";
 import { readTakes, TAKES, TRAINING_SPEAKERS } from "../models/spoken-digits/takes.ts";
 import { markdownTable } from "./tables.ts";
 
@@ -55,7 +53,7 @@ export async function benchQuantize(threads: number): Promise<string> {
       continue;
     }
     const { name, model, calibration, test } = subject;
-    const exact = await classesOf(model, test, threads);
+    const exact = await predict(model, test, threads);
     const labelled = test.every(({ label }) => label !== null);
     const judged = (found: readonly number[]) =>
       percent(found.filter((label, at) => label === (test[at]!.label ?? exact[at])).length / found.length);
@@ -66,7 +64,7 @@ export async function benchQuantize(threads: number): Promise<string> {
       add(
         name,
         way,
-        judged(await classesOf(int8, test, threads)),
+        judged(await predict(int8, test, threads)),
         `${report.outputDecibels.toFixed(1)} dB`,
         way.startsWith("auto")
           ? `${report.method}${report.equalizedPairs > 0 ? ", equalized" : ""}${report.biasesCorrected ? ", biases corrected" : ""}`
@@ -80,31 +78,12 @@ export async function benchQuantize(threads: number): Promise<string> {
 
 const percent = (share: number): string => `${(share * 100).toFixed(2)} %`;
 
-async function classesOf(model: Model, examples: readonly Judged[], threads: number): Promise<number[]> {
-  const [input, output] = [model.graph.inputs[0]!.name, model.graph.outputs[0]!.name];
-  const session = await openSession(model, { threads });
-  try {
-    const found: number[] = [];
-    for (const batch of batches(examples as Example[], 32)) {
-      const { [output]: answers } = await session.run({ [input]: batch });
-      const width = answers!.data.length / batch.dims[0]!;
-      for (let row = 0; row < batch.dims[0]!; row++)
-        found.push(argmax((answers!.data as Float32Array).subarray(row * width, (row + 1) * width)));
-    }
-    return found;
-  } finally {
-    await session.close();
-  }
-}
-
-const shared = process.env.LICHEN_SHARED ?? "../shared";
-
 /** A subject, or what is missing. */
 type SubjectOrMissing = Promise<Subject | string>;
 
 /** Every fifth training take to calibrate on, as build.ts does; all held-out takes to judge by. */
 async function spokenDigits(): SubjectOrMissing {
-  const [source, data] = ["scripts/models/spoken-digits", path.join(shared, "data/fsdd")];
+  const [source, data] = ["scripts/models/spoken-digits", spokenDigitsFolder()];
   if (!existsSync(data)) return `spoken digits: no ${data}; set LICHEN_SHARED`;
   const frontEnd: unknown = JSON.parse(await readFile(path.join(source, "front-end.json"), "utf8"));
   const preprocessor = createPreprocessor(preprocessingSchema.parse(frontEnd));
@@ -123,10 +102,10 @@ async function resnet8(): SubjectOrMissing {
   const model = await tflite("mlperf_ic_resnet8.float32");
   if (!folder || !model) return "ResNet-8: no CIFAR-10 or no model; set LICHEN_CIFAR10 and LICHEN_SHARED";
   const examples = async (part: "train" | "test", count: number, stride: number): Promise<Example[]> => {
-    const { pixels, labels } = await readCifar10(folder, part);
+    const set = await readCifar10(folder, part);
     return Array.from({ length: count }, (_, index) => index * stride).map((at) => ({
-      label: labels[at]!,
-      features: channelsFirst(pixels.subarray(at * CIFAR10_PICTURE, (at + 1) * CIFAR10_PICTURE)),
+      label: set.labels[at]!,
+      features: cifar10Features(pixelsOf(set, at)),
     }));
   };
   return {
@@ -135,15 +114,6 @@ async function resnet8(): SubjectOrMissing {
     calibration: await examples("train", 200, 250),
     test: await examples("test", 10_000, 1),
   };
-}
-
-/** [32, 32, 3] → [1, 3, 32, 32] */
-function channelsFirst(pixels: Uint8Array): Tensor<"float32"> {
-  const area = pixels.length / 3;
-  return float32(
-    [1, 3, 32, 32],
-    Array.from({ length: pixels.length }, (_, at) => pixels[(at % area) * 3 + Math.floor(at / area)]!),
-  );
 }
 
 const visualWakeWords = () =>
@@ -160,7 +130,7 @@ interface PictureInput {
 
 /** Pictures at hand that the model was not made for: what it says of them is its own, but that is enough to compare. */
 async function pictures(name: string, file: string, { size, mean, std }: PictureInput): SubjectOrMissing {
-  const [data, model] = [path.join(shared, "data/trashnet"), await tflite(file)];
+  const [data, model] = [trashnetFolder(), await tflite(file)];
   if (!model || !existsSync(data)) return `${name}: no model or no pictures; set LICHEN_SHARED`;
   const three = (value: number) => [value, value, value];
   const preprocessor = createPreprocessor({
@@ -183,6 +153,6 @@ async function pictures(name: string, file: string, { size, mean, std }: Picture
 }
 
 async function tflite(name: string): Promise<Model | undefined> {
-  const file = path.join(shared, "models", `${name}.tflite`);
+  const file = path.join(sharedFolder(), "models", `${name}.tflite`);
   return existsSync(file) ? lowerTflite(decodeTflite(await readFile(file), file)) : undefined;
 }

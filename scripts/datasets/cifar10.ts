@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
+import { float32, type Tensor } from "../../runtime/onnx/tensor.ts";
 
 /** In the order of their numbers. */
 export const CIFAR10_LABELS = [
@@ -34,6 +35,24 @@ export async function readCifar10(folder: string, part: "train" | "test"): Promi
 
 /** Where CIFAR-10 lies on this machine, if it does. */
 export const cifar10Folder = (): string | undefined => process.env.LICHEN_CIFAR10;
+
+/** [32, 32, 3] of one picture */
+export const pixelsOf = ({ pixels }: Cifar10, at: number): Uint8Array =>
+  pixels.subarray(at * CIFAR10_PICTURE, (at + 1) * CIFAR10_PICTURE);
+
+/** As a board's preprocessing makes them of a file; by default pixels as they are. @param pixels [32, 32, 3]  @returns [1, 3, 32, 32] */
+export function cifar10Features(
+  pixels: Uint8Array,
+  { mean, std }: { mean: readonly number[]; std: readonly number[] } = { mean: [0, 0, 0], std: [1, 1, 1] },
+): Tensor<"float32"> {
+  const area = pixels.length / 3;
+  const features = new Float32Array(pixels.length);
+  for (const [at, pixel] of pixels.entries()) {
+    const channel = at % 3;
+    features[channel * area + Math.floor(at / 3)] = (pixel - mean[channel]!) / std[channel]!;
+  }
+  return float32([1, 3, 32, 32], features);
+}
 
 const PICTURES_OF_A_FILE = 10_000;
 

@@ -1,6 +1,7 @@
 import { openSession } from "../../runtime/execute/session.ts";
 import type { Model } from "../../runtime/onnx/graph.ts";
 import { elementCount, float32, type Tensor } from "../../runtime/onnx/tensor.ts";
+import { argmax, rows } from "../../runtime/train/score.ts";
 
 /** What a base model is made of and judged by: the features of one thing, [1, …], and the number of its class. */
 export interface Example {
@@ -19,20 +20,17 @@ export async function known<E extends Example>(model: Model, examples: readonly 
   return examples.filter(({ label }, index) => predicted[index] === label);
 }
 
+type Features = Pick<Example, "features">;
+
 /** The class that the model finds for each of the examples. */
-async function predict(model: Model, examples: readonly Example[]): Promise<number[]> {
+export async function predict(model: Model, examples: readonly Features[], threads = 1): Promise<number[]> {
   const [input, output] = [model.graph.inputs[0]!.name, model.graph.outputs[0]!.name];
-  const session = await openSession(model);
+  const session = await openSession(model, { threads });
   try {
     const predicted: number[] = [];
     for (const batch of batches(examples, 50)) {
-      const { [output]: logits } = await session.run({ [input]: batch });
-      const classes = logits!.dims[1]!;
-      const scores = logits!.data as Float32Array;
-      for (let row = 0; row < batch.dims[0]!; row++) {
-        const of = scores.subarray(row * classes, (row + 1) * classes);
-        predicted.push(of.indexOf(Math.max(...of)));
-      }
+      const { [output]: answers } = await session.run({ [input]: batch });
+      predicted.push(...rows(answers!, answers!.data.length / batch.dims[0]!).map(argmax));
     }
     return predicted;
   } finally {
@@ -41,7 +39,7 @@ async function predict(model: Model, examples: readonly Example[]): Promise<numb
 }
 
 /** Stacks the examples' features, [1, …], to [size, …]; the last batch may be smaller. */
-export function* batches(examples: readonly Example[], size: number): Generator<Tensor<"float32">, void> {
+export function* batches(examples: readonly Features[], size: number): Generator<Tensor<"float32">, void> {
   for (let from = 0; from < examples.length; from += size) {
     const part = examples.slice(from, from + size);
     const dims = part[0]!.features.dims.slice(1);

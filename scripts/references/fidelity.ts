@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import path from "node:path";
 import { encodeSafetensors } from "../../runtime/adapter/safetensors.ts";
 import { type Tensor, tensorFromBytes } from "../../runtime/onnx/tensor.ts";
 import { createPreprocessor } from "../../runtime/signal/index.ts";
@@ -11,7 +10,8 @@ import {
 } from "../../tests/runtime/tflite/references/inputs.ts";
 import { encodeInput, endsOf } from "../bench/fidelity/codes.ts";
 import { askLitert } from "../bench/fidelity/litert.ts";
-import { FIELD_MODELS, modelPath, preprocessingOf, realFiles, sharedFolder } from "../bench/fidelity/models.ts";
+import { FIELD_MODELS, modelPath, preprocessingOf, realFiles } from "../bench/fidelity/models.ts";
+import { spokenDigitsFolder } from "../datasets/shared.ts";
 
 // Stores what LiteRT answers, for tests/runtime/tflite/fidelity.test.ts; LICHEN_LITERT names a Python with ai_edge_litert:
 //     tsc --build && node dist/scripts/references/fidelity.js
@@ -22,7 +22,7 @@ for (const name of Object.keys(REFERENCES) as ReferenceModel[]) {
   const recipe = REFERENCES[name];
   const inputs: Uint8Array[] = [];
   for (let sample = 0; sample < REFERENCE_SAMPLES; sample++) {
-    if (recipe.kind !== "stored") inputs.push(drawnInput(recipe, sample, path.join(sharedFolder(), "data/fsdd")));
+    if (recipe.kind !== "stored") inputs.push(drawnInput(recipe, sample, spokenDigitsFolder()));
   }
   if (recipe.kind === "stored") {
     const preprocessing = preprocessingOf(FIELD_MODELS.find(([file]) => file === name)![1]);

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { describe, it } from "vitest";
-import { type RealModel, realModel, sharedFolder } from "../../scripts/bench/real/models.ts";
+import { type RealModel, realModel } from "../../scripts/bench/real/models.ts";
+import { sharedFolder } from "../../scripts/datasets/shared.ts";
 import { expectExact } from "../runtime/derive/exact.ts";
 
 const present = existsSync(`${sharedFolder()}/models`);

@@ -1,4 +1,6 @@
-import { elementCount, type Tensor } from "../../../runtime/onnx/tensor.ts";
+import { channelsFirst, channelsLast } from "../../../runtime/onnx/layout.ts";
+import { elementCount, float32, type Tensor } from "../../../runtime/onnx/tensor.ts";
+import { transposeTensor } from "../../../runtime/onnx/transpose.ts";
 import { decodeTflite } from "../../../runtime/tflite/decode.ts";
 import type { TfliteModel, TfliteTensor } from "../../../runtime/tflite/model.ts";
 
@@ -42,8 +44,9 @@ function step({ operators, tensors }: TfliteModel, output: number): { scale?: nu
 }
 
 /** Features [1, C, H, W] or [1, …] as the file wants them: channels last, in codes. */
-export function encodeInput({ dims, data }: Tensor<"float32">, end: End): Uint8Array {
-  const last = dims.length === 4 ? channelsLast(dims as [number, number, number, number], data) : data;
+export function encodeInput(features: Tensor<"float32">, end: End): Uint8Array {
+  const last = (features.dims.length === 4 ? transposeTensor(features, channelsLast(4)) : features)
+    .data as Float32Array;
   const { type, scale, zeroPoint } = end;
   if (type === "float32") return new Uint8Array(Float32Array.from(last).buffer);
   const [low, high] = LIMITS[type];
@@ -55,27 +58,11 @@ export function encodeInput({ dims, data }: Tensor<"float32">, end: End): Uint8A
 export function decodeInput(bytes: Uint8Array, end: End, dims: readonly number[]): Float32Array {
   const last = realNumbers(bytes, end);
   if (dims.length !== 4) return last;
-  const [, channels, height, width] = dims as [number, number, number, number];
-  const first = new Float32Array(last.length);
-  for (let at = 0; at < height * width; at++) {
-    for (let channel = 0; channel < channels; channel++) {
-      first[channel * height * width + at] = last[at * channels + channel]!;
-    }
-  }
-  return first;
+  const [n, channels, height, width] = dims as [number, number, number, number];
+  return transposeTensor(float32([n, height, width, channels], last), channelsFirst(4)).data as Float32Array;
 }
 
 export function realNumbers(bytes: Uint8Array, { type, scale, zeroPoint }: End): Float32Array {
   const held = new ARRAYS[type](bytes.slice().buffer);
   return type === "float32" ? Float32Array.from(held) : Float32Array.from(held, (code) => (code - zeroPoint) * scale);
-}
-
-function channelsLast([, channels, height, width]: readonly [number, number, number, number], data: Float32Array) {
-  const last = new Float32Array(data.length);
-  for (let at = 0; at < height * width; at++) {
-    for (let channel = 0; channel < channels; channel++) {
-      last[at * channels + channel] = data[channel * height * width + at]!;
-    }
-  }
-  return last;
 }

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { parseCatalogueCard } from "../../../device/models/card.ts";
 import type { Preprocessing } from "../../../runtime/package/card.ts";
-
-export const sharedFolder = (): string => process.env.LICHEN_SHARED ?? "../shared";
+import { sharedFolder, spokenDigitsFolder, trashnetFolder } from "../../datasets/shared.ts";
 
 /** Models of the field, each with the card in models/catalogue that says what it sees or hears. */
 export const FIELD_MODELS: readonly (readonly [file: string, card: string | Preprocessing])[] = [
@@ -23,15 +23,14 @@ export const modelPath = (file: string): string => path.join(sharedFolder(), "mo
 
 export function preprocessingOf(card: string | Preprocessing): Preprocessing {
   if (typeof card !== "string") return card;
-  return (JSON.parse(readFileSync(`models/catalogue/${card}.json`, "utf8")) as { preprocessing: Preprocessing })
-    .preprocessing;
+  const file = `models/catalogue/${card}.json`;
+  return parseCatalogueCard(readFileSync(file, "utf8"), file).preprocessing;
 }
 
 /** Every so many of the pictures of TrashNet, or of the recordings of FSDD. */
 export function realFiles(preprocessing: Preprocessing, count: number): string[] {
-  const data = path.join(sharedFolder(), "data");
   const all =
-    preprocessing.kind === "image" ? picturesOf(path.join(data, "trashnet/val")) : soundsOf(path.join(data, "fsdd"));
+    preprocessing.kind === "image" ? picturesOf(path.join(trashnetFolder(), "val")) : soundsOf(spokenDigitsFolder());
   const wanted = Math.min(count, all.length);
   return Array.from({ length: wanted }, (_, at) => all[Math.floor((at * all.length) / wanted)]!);
 }

@@ -1,8 +1,14 @@
 import { existsSync } from "node:fs";
 import type { Sample } from "../../../runtime/index.ts";
-import { float32 } from "../../../runtime/onnx/tensor.ts";
 import { seeded, shuffled } from "../../../runtime/random/random.ts";
-import { CIFAR10_LABELS, CIFAR10_PICTURE, type Cifar10, cifar10Folder, readCifar10 } from "../../datasets/cifar10.ts";
+import {
+  CIFAR10_LABELS,
+  type Cifar10,
+  cifar10Features,
+  cifar10Folder,
+  pixelsOf,
+  readCifar10,
+} from "../../datasets/cifar10.ts";
 import { type CorruptionName, corrupted, type Severity } from "./corruptions.ts";
 
 /** What happened to a camera; null where it is as it was. */
@@ -24,14 +30,14 @@ export async function cifarPictures(): Promise<Pictures | null> {
 export const samplesOf = (set: Cifar10, indices: readonly number[], damage: Damage): Sample[] =>
   indices.map((at) => {
     const seen = () => {
-      const bytes = set.pixels.subarray(at * CIFAR10_PICTURE, (at + 1) * CIFAR10_PICTURE);
+      const bytes = pixelsOf(set, at);
       return damage ? corrupted(bytes, damage.corruption, damage.severity, seeded(at)) : bytes;
     };
     return {
       label: CIFAR10_LABELS[set.labels[at]!]!,
       id: `${set.labels.length}/${at}/${damage ? `${damage.corruption} ${damage.severity}` : "clean"}`,
-      features: async () => channelsFirst(seen()),
-      views: async (randoms) => randoms.map((random) => channelsFirst(movedOrMirrored(seen(), random))),
+      features: async () => cifar10Features(seen()),
+      views: async (randoms) => randoms.map((random) => cifar10Features(movedOrMirrored(seen(), random))),
     };
   });
 
@@ -42,14 +48,6 @@ export function someOfEach({ labels }: Cifar10, each: number, seed: number): num
 }
 
 const SIDE = 32;
-
-function channelsFirst(bytes: Uint8Array) {
-  const places = SIDE * SIDE;
-  return float32(
-    [1, 3, SIDE, SIDE],
-    Float32Array.from({ length: 3 * places }, (_, at) => bytes[(at % places) * 3 + Math.floor(at / places)]!),
-  );
-}
 
 /** The picture up to three pixels aside, and in half of the cases as in a mirror. */
 function movedOrMirrored(bytes: Uint8Array, random: () => number): Uint8Array {

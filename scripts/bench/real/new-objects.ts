@@ -3,9 +3,10 @@ import path from "node:path";
 import { readDataset } from "../../../device/offline/dataset.ts";
 import { createPreprocessor, type Sample } from "../../../runtime/index.ts";
 import { makeRehearsal } from "../../../runtime/package/rehearsal.ts";
+import { trashnetFolder } from "../../datasets/shared.ts";
 import { cifarPictures, samplesOf, someOfEach } from "./cifar.ts";
 import type { RealJob } from "./job.ts";
-import { realModel, sharedFolder } from "./models.ts";
+import { realModel } from "./models.ts";
 
 const NEW = ["cardboard", "glass", "paper"];
 const PACK_OF_EACH = 50;
@@ -21,7 +22,7 @@ export const newObjects: RealJob = {
   async situations() {
     const model = await realModel("mlperf-tiny-ic-int8");
     const pictures = await cifarPictures();
-    const data = path.join(sharedFolder(), "data/trashnet");
+    const data = trashnetFolder();
     if (!model || !pictures || !existsSync(data)) return null;
     const { train, test } = pictures;
     const pack = samplesOf(train, someOfEach(train, 2 * PACK_OF_EACH, 0), null);

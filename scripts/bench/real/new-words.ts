@@ -3,9 +3,10 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { createPreprocessor, type Preprocessor, type Sample } from "../../../runtime/index.ts";
 import { makeRehearsal } from "../../../runtime/package/rehearsal.ts";
+import { spokenDigitsFolder } from "../../datasets/shared.ts";
 import { LABELS, TRAINING_SPEAKERS, UNSEEN_SPEAKERS } from "../../models/spoken-digits/takes.ts";
 import type { RealJob, Situation } from "./job.ts";
-import { realModel, sharedFolder } from "./models.ts";
+import { realModel } from "./models.ts";
 import { canSpeak, spoken } from "./spoken.ts";
 
 const OLD = ["yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go"];
@@ -27,7 +28,7 @@ export const newWords: RealJob = {
   ],
   async situations() {
     const model = await realModel("mlperf-tiny-kws-int8");
-    const data = path.join(sharedFolder(), "data/fsdd");
+    const data = spokenDigitsFolder();
     if (!model || !existsSync(data) || !canSpeak()) return null;
     const preprocessor = createPreprocessor(model.card.preprocessing);
     const pack = await spoken(OLD, VOICES.train, preprocessor);

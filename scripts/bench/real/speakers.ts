@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { createPreprocessor, type Preprocessor, type Sample } from "../../../runtime/index.ts";
+import { spokenDigitsFolder } from "../../datasets/shared.ts";
 import type { RealJob, Way } from "./job.ts";
-import { realModel, sharedFolder } from "./models.ts";
+import { realModel } from "./models.ts";
 
 /** Takes of each digit by each speaker. */
 const TAKES_TO_LEARN_FROM = 4;
@@ -22,7 +23,7 @@ export const speakers: RealJob = {
   ],
   async situations() {
     const model = await realModel("yamnet-int8");
-    const data = path.join(sharedFolder(), "data/fsdd");
+    const data = spokenDigitsFolder();
     if (!model || !existsSync(data)) return null;
     const recordings = await recordingsIn(data, createPreprocessor(model.card.preprocessing));
     const takes = (from: number, count: number): Sample[] =>

@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { readDataset } from "../../../device/offline/dataset.ts";
 import { createPreprocessor } from "../../../runtime/index.ts";
+import { trashnetFolder } from "../../datasets/shared.ts";
 import type { RealJob, Way } from "./job.ts";
-import { realModel, sharedFolder } from "./models.ts";
+import { realModel } from "./models.ts";
 
 const transfer: Omit<Way, "method"> = { classes: "replace", holdOut: 0.1 };
 
@@ -29,7 +30,7 @@ export const trashnet: RealJob = {
   ],
   async situations() {
     const model = await realModel("mobilenet-v2-int8-labels");
-    const data = path.join(sharedFolder(), "data/trashnet");
+    const data = trashnetFolder();
     if (!model || !existsSync(data)) return null;
     const preprocessor = createPreprocessor(model.card.preprocessing);
     const [train, val] = await Promise.all(

@@ -12,6 +12,7 @@ import type { Model } from "../../../runtime/onnx/graph.ts";
 import { type Card, preprocessingSchema } from "../../../runtime/package/card.ts";
 import { quantizeModel } from "../../../runtime/quantize/index.ts";
 import { createPreprocessor } from "../../../runtime/signal/index.ts";
+import { spokenDigitsFolder } from "../../datasets/shared.ts";
 import { accuracy, batches, known } from "../examples.ts";
 import { writePackage } from "../package.ts";
 import { LABELS, readTakes, TAKES, type Take, TRAINING_SPEAKERS, UNSEEN_SPEAKERS } from "./takes.ts";
@@ -20,7 +21,7 @@ const SOURCE = "scripts/models/spoken-digits";
 /** Per speaker and digit: eight per class from four speakers. */
 const REHEARSALS = 2;
 
-const data = process.argv[2] ?? join(process.env.LICHEN_SHARED ?? "../shared", "data/fsdd");
+const data = process.argv[2] ?? spokenDigitsFolder();
 const float = decodeModel(await readFile(join(SOURCE, "float.onnx")), "float.onnx");
 const preprocessing = preprocessingSchema.parse(JSON.parse(await readFile(join(SOURCE, "front-end.json"), "utf8")));
 const preprocessor = createPreprocessor(preprocessing);

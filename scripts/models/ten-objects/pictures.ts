@@ -1,7 +1,6 @@
 import { join } from "node:path";
 import sharp from "sharp";
-import { float32, type Tensor } from "../../../runtime/onnx/tensor.ts";
-import { CIFAR10_LABELS, CIFAR10_PICTURE, type Cifar10 } from "../../datasets/cifar10.ts";
+import { CIFAR10_LABELS, CIFAR10_PICTURE, type Cifar10, cifar10Features, pixelsOf } from "../../datasets/cifar10.ts";
 import type { Example } from "../examples.ts";
 
 /** Where train.py, synthesize.py and build.ts leave what they make. */
@@ -39,20 +38,8 @@ export async function readSynthetic(root = "."): Promise<Cifar10> {
 }
 
 /** @param chosen numbers of pictures; all of them by default */
-export const examplesOf = ({ pixels, labels }: Cifar10, chosen: Iterable<number> = labels.keys()): Example[] =>
+export const examplesOf = (set: Cifar10, chosen: Iterable<number> = set.labels.keys()): Example[] =>
   Array.from(chosen, (picture) => ({
-    label: labels[picture]!,
-    features: featuresOf(pixels.subarray(picture * CIFAR10_PICTURE, (picture + 1) * CIFAR10_PICTURE)),
+    label: set.labels[picture]!,
+    features: cifar10Features(pixelsOf(set, picture), PREPROCESSING),
   }));
-
-/** As the board's preprocessing would make them of a file. @param pixels [32, 32, 3]  @returns [1, 3, 32, 32] */
-export function featuresOf(pixels: Uint8Array): Tensor<"float32"> {
-  const { mean, std } = PREPROCESSING;
-  const area = pixels.length / 3;
-  const features = new Float32Array(pixels.length);
-  for (const [at, pixel] of pixels.entries()) {
-    const channel = at % 3;
-    features[channel * area + Math.floor(at / 3)] = (pixel - mean[channel]!) / std[channel]!;
-  }
-  return float32([1, 3, 32, 32], features);
-}
