@@ -26,8 +26,7 @@ export interface Field<Value> {
   readonly usable?: { readonly wanted: string; holds(value: Value): boolean };
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: only the values of fields are inferred from a table, whatever they are
-export type Table = Readonly<Record<string, Field<any>>>;
+export type Table = Readonly<Record<string, Field<unknown>>>;
 export type Row<T extends Table> = { readonly [K in keyof T]: T[K] extends Field<infer Value> ? Value : never };
 
 /** @throws MODEL_CORRUPT where the bytes are not what the table says */
@@ -110,7 +109,7 @@ export const table = <T extends Table>(slot: number, fields: T): Field<Row<T> | 
 export const tables = <T extends Table>(slot: number, fields: T): Field<readonly Row<T>[]> =>
   vectorOf(slot, 4, (file, position) => readTable(file, fields, follow(file, position)));
 
-/** A table whose fields another field decides (a union); it is read later, with `open`. */
+/** A table whose fields another field decides (a union); it is read by whoever knows which. */
 export const union = (slot: number): Field<(<T extends Table>(fields: T) => Row<T>) | null> => ({
   slot,
   width: 4,

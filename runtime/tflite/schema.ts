@@ -2,6 +2,7 @@ import {
   bool,
   bytes,
   enumeration,
+  type Field,
   float32,
   float32s,
   int8,
@@ -9,7 +10,6 @@ import {
   int32s,
   int64s,
   positive,
-  type Table,
   table,
   tables,
   text,
@@ -18,7 +18,7 @@ import {
   uint64,
   union,
 } from "./flatbuffer.ts";
-import type { TfliteType } from "./model.ts";
+import type { TfliteOperator, TfliteType } from "./model.ts";
 
 // The tables of a TFLite file, as far as Lichen reads them: each field by its slot, by the schema's own name.
 // @see TensorFlow Lite schema.fbs, version 3c
@@ -116,8 +116,11 @@ const POOL = {
 const REDUCER = { keep_dims: bool(0) };
 const BLOCK = { block_size: positive(0) };
 
+/** All that an option can be. */
+type OptionFields = Readonly<Record<string, Field<TfliteOperator["options"][string]>>>;
+
 /** Options of operators: the number of their table in the union BuiltinOptions, and its fields. Others have none worth reading. */
-export const OPTIONS: Readonly<Record<string, readonly [union: number, fields: Table]>> = {
+export const OPTIONS: Readonly<Record<string, readonly [union: number, fields: OptionFields]>> = {
   CONV_2D: [
     1,
     {
