@@ -127,6 +127,7 @@ function parseFormat(view: DataView, at: string) {
   }
   return { encoding, channels, sampleRateHz, frameBytes };
 }
+
 /** Writes 16-bit PCM; what exceeds full scale is clipped. */
 export function encodeWav({ sampleRateHz, channels }: Sound): Uint8Array {
   const frames = channels[0]?.length ?? 0;

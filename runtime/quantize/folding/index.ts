@@ -8,8 +8,9 @@ import { foldAffine } from "./affine.ts";
 import { plainProducts } from "./products.ts";
 
 /**
- * The same function in fewer and plainer operators: all constants computed, but for weights that are quantized already; what follows a weighted layer and only scales or moves its
- * channels folded into it, batch normalization above all; products as plain Gemms with one bias per channel.
+ * The same function in fewer and plainer operators: all constants computed, but for weights that are quantized already; what follows a
+ * weighted layer and only scales or moves its channels folded into it, batch normalization above all; products as plain Gemms with one
+ * bias per channel.
  * @param model normalized
  * @param sample one, to see shapes by
  */
