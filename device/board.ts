@@ -3,7 +3,6 @@ import type { Shelf } from "./adapters/shelf.ts";
 import { type Board, problem } from "./api/routes.ts";
 import type { Shelved } from "./api/schemas.ts";
 import type { Clock } from "./clock.ts";
-import type { Config } from "./config/schema.ts";
 import type { Engine } from "./engine.ts";
 import type { FleetLink } from "./fleet-link.ts";
 import type { Rounds } from "./rounds/rounds.ts";
@@ -11,7 +10,9 @@ import type { SampleStore } from "./samples/store.ts";
 import type { Inference, Source, SourceFile } from "./sources/source.ts";
 
 export interface BoardParts {
-  readonly config: Config;
+  readonly device: string;
+  /** Names of all models that the daemon serves. */
+  readonly models: readonly string[];
   readonly engine: Engine;
   readonly store: SampleStore;
   readonly shelf: Shelf;
@@ -28,9 +29,9 @@ export interface BoardParts {
   tellFleet(): Promise<void>;
 }
 
-/** The daemon's parts as the API shows them. */
+/** A station's parts as the API shows them. */
 export function createBoard(parts: BoardParts): Board {
-  const { config, engine, store, shelf, adapters, rounds, clock } = parts;
+  const { device, engine, store, shelf, adapters, rounds, clock } = parts;
   const { card, sha256 } = engine.model;
   const bornMs = clock.monotonicMs();
 
@@ -41,9 +42,10 @@ export function createBoard(parts: BoardParts): Board {
       const outlook = rounds.outlook();
       return {
         schema: "lichen/status/1",
-        device: config.device,
+        device,
         version: parts.softwareVersion,
         uptimeSeconds: Math.round((clock.monotonicMs() - bornMs) / 1000),
+        models: [...parts.models],
         model: { id: card.id, version: card.version, sha256, labels: [...card.labels] },
         adapter: { serving: adapters.serving().adapter(), current, previous, version },
         inferences: adapters.serving().inferences(),

@@ -1,36 +1,15 @@
-import { extname, join } from "node:path";
 import type { Logger } from "pino";
-import type { Manifest } from "../fleet/protocol/messages.ts";
-import { errorCode, LichenError } from "../runtime/errors.ts";
-import { type Adapters, createAdapters } from "./adapters/adapters.ts";
-import { createShelf, type Shelf } from "./adapters/shelf.ts";
+import { LichenError } from "../runtime/errors.ts";
 import { createApi, problem } from "./api/routes.ts";
 import { type SocketServer, socketServer } from "./api/socket.ts";
-import { createBoard } from "./board.ts";
-import type { Clock } from "./clock.ts";
-import type { Config } from "./config/schema.ts";
-import type { Disk } from "./disk/disk.ts";
-import { stateFile } from "./disk/state-file.ts";
-import type { Engine } from "./engine.ts";
-import type { FleetLink, LinkPorts } from "./fleet-link.ts";
-import { offerOf } from "./fleet-link.ts";
-import type { RunJob } from "./rounds/child.ts";
-import { historySchema, NO_HISTORY } from "./rounds/record.ts";
-import { NO_ROLES, rolesSchema } from "./rounds/roles.ts";
-import { createRounds, type Rounds } from "./rounds/rounds.ts";
-import { createSampleStore, type SampleStore } from "./samples/store.ts";
-import { folderSource } from "./sources/folder.ts";
-import type { Inference, Sink, Source, SourceFile } from "./sources/source.ts";
+import type { Station } from "./station.ts";
 
-export interface DaemonPorts {
-  readonly engine: Engine;
-  readonly runJob: RunJob;
-  readonly disk: Disk;
-  readonly clock: Clock;
+export interface DaemonParts {
+  /** Path of the Unix socket. */
+  readonly socket: string;
+  /** The first one answers who names none. */
+  readonly stations: readonly Station[];
   readonly log: Logger;
-  readonly softwareVersion: string;
-  /** Opens the way to the fleet; absent when none is configured. */
-  readonly fleet?: (ports: LinkPorts) => FleetLink;
 }
 
 export interface Daemon {
@@ -39,206 +18,24 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-/** Everything `lichend` is, put together; see README.md for the way a sample takes through it. */
-export function createDaemon(config: Config, ports: DaemonPorts): Daemon {
-  const { engine, disk, clock, log } = ports;
-  const { card, sha256: baseSha256 } = engine.model;
-  const base = { id: card.id, version: card.version, sha256: baseSha256 };
-  const labels = card.labels;
-  const inData = (...names: string[]) => join(config.data, ...names);
-
-  const store: SampleStore = createSampleStore({
-    directory: inData("samples"),
-    labels,
-    maxBytes: config.samples.maxBytes,
-    disk,
-    log,
-  });
-  const shelf: Shelf = createShelf({ directory: inData("adapters"), disk, log });
-  const adapters: Adapters = createAdapters({ shelf, open: engine.open, decode: engine.decode, log });
-  const rounds: Rounds = createRounds({
-    policy: {
-      minNewSamples: config.training.minNewSamples,
-      settleMs: config.training.settleSeconds * 1000,
-      retryMs: config.training.retrySeconds * 1000,
-      holdOut: config.training.holdOut,
-    },
-    job: {
-      model: config.model,
-      method: config.training.method,
-      ...(config.training.epochs !== undefined && { epochs: config.training.epochs }),
-      seed: config.training.seed,
-      threads: config.training.threads,
-      gate: config.gate,
-      board: config.device,
-      candidate: inData("rounds", "candidate.safetensors"),
-      checkpoint: inData("rounds", "checkpoint.safetensors"),
-      cache: { folder: inData("cache"), maxBytes: config.training.cacheBytes },
-    },
-    samples: store.list,
-    adapters,
-    incumbentPath: () => {
-      const serving = adapters.serving().adapter();
-      return serving === null ? undefined : shelf.pathOf(serving);
-    },
-    decode: engine.decode,
-    runJob: ports.runJob,
-    history: stateFile(disk, inData("rounds", "history.json"), historySchema, NO_HISTORY),
-    roles: stateFile(disk, inData("rounds", "roles.json"), rolesSchema, NO_ROLES),
-    disk,
-    clock,
-    log,
-    onTrained: () => void tellFleet(),
-  });
-
-  const link = ports.fleet?.({
-    base,
-    softwareVersion: ports.softwareVersion,
-    directory: inData("sync"),
-    readAdapter: shelf.read,
-    wants: ({ sha256 }) => isNews(sha256),
-    receive,
-  });
-
-  const sources: readonly Source[] = [
-    ...(config.watch === undefined ? [] : [folderSource({ ...config.watch, labels, sweepMs: 5000, disk, clock, log })]),
-  ];
-
-  const sink: Sink = {
-    async sample(file, label) {
-      const extension = extensionOf(file);
-      await features(file);
-      const stored = await store.add({ bytes: file.bytes, label, extension });
-      log.debug({ label, file: file.name }, `sample ${stored}`);
-      if (stored !== "known") rounds.sampleStored();
-    },
-    async infer(file) {
-      extensionOf(file);
-      const result = await infer(file);
-      const { label, confidence, adapter } = result;
-      log.info({ file: file.name, label, confidence: Number(confidence.toFixed(3)) }, "inferred");
-      link?.publishResult({ label, confidence, adapter, input: file.name });
-      return result;
-    },
-  };
-
-  /** @throws BAD_SAMPLE for a name that the model's kind of sample does not have */
-  function extensionOf(file: SourceFile): string {
-    const { extensions } = engine.preprocessor;
-    const extension = extname(file.name).toLowerCase();
-    if (extensions.includes(extension)) return extension;
-    throw new LichenError("BAD_SAMPLE", { at: file.at, found: `the name ${file.name}`, wanted: extensions.join(", ") });
-  }
-
-  async function features(file: SourceFile) {
-    try {
-      return await engine.preprocessor.features(file.bytes, file.at);
-    } catch (cause) {
-      // Bytes from outside may break a decoder in ways it does not name: still the file's fault, and for good.
-      if (cause instanceof LichenError) throw cause;
-      throw new LichenError("BAD_SAMPLE", { at: file.at, found: String(cause), cause });
-    }
-  }
-
-  async function infer(file: SourceFile): Promise<Inference> {
-    const startedMs = clock.monotonicMs();
-    const { output, adapter } = await adapters.serving().classify(await features(file));
-    return {
-      label: output.label,
-      confidence: output.confidence,
-      probabilities: Object.fromEntries(labels.map((label, index) => [label, output.probabilities[index] ?? 0])),
-      adapter,
-      milliseconds: clock.monotonicMs() - startedMs,
-    };
-  }
-
-  /** What the fleet sent is judged here before it serves. @throws when it could not be judged, so that it is offered again */
-  async function receive(bytes: Uint8Array, manifest: Manifest): Promise<void> {
-    const { sha256, publisher } = manifest;
-    if (shelf.isRefused(sha256)) return;
-    try {
-      const round = await rounds.appraise(engine.decode(bytes, `adapter ${sha256} of ${publisher}`));
-      if (round.outcome.tag === "failed") {
-        throw new LichenError("ROUND_CRASHED", { at: `adapter ${sha256}`, found: round.outcome.message });
-      }
-      tellState();
-    } catch (error) {
-      const code = errorCode(error);
-      if (code !== "ADAPTER_CORRUPT" && code !== "ADAPTER_WRONG_BASE") throw error;
-      log.warn({ code, sha256, publisher }, `${error}`);
-      await adapters.refuse(sha256, code);
-    }
-  }
-
-  /** Whether an adapter has never been served or judged here. */
-  function isNews(sha256: string): boolean {
-    const { current, previous } = shelf.state();
-    const judged = rounds.history().some(({ adapter, outcome }) => adapter === sha256 && outcome.tag !== "failed");
-    return sha256 !== current && sha256 !== previous && !judged && !shelf.isRefused(sha256);
-  }
-
-  /**
-   * What was trained here and serves is what the fleet is offered, and what was rolled back is taken back: also when a power cut
-   * came between the one and the other.
-   */
-  async function agreeOnOffer(): Promise<void> {
-    const serving = adapters.serving().adapter();
-    const adapter = serving === null ? undefined : adapters.known(serving);
-    const offered = link?.status().offer?.sha256;
-    if (adapter?.description.board === config.device) {
-      if (offered !== serving) await link?.offer(offerOf(adapter));
-    } else if (offered !== undefined && shelf.isRefused(offered)) {
-      await link?.withdraw();
-    }
-  }
-
-  async function tellFleet(): Promise<void> {
-    tellState();
-    await agreeOnOffer().catch((error) => log.error({ err: error }, "the fleet could not be told what is offered"));
-  }
-
-  const tellState = () => link?.publishState({ adapter: adapters.serving().adapter() });
-
-  const problems: Error[] = [];
-  const api = createApi(
-    createBoard({
-      config,
-      engine,
-      store,
-      shelf,
-      adapters,
-      rounds,
-      sources,
-      ...(link && { link }),
-      softwareVersion: ports.softwareVersion,
-      clock,
-      problems,
-      infer,
-      tellFleet,
-    }),
-  );
+/** What `lichend` is: stations behind one door. */
+export function createDaemon({ socket, stations, log }: DaemonParts): Daemon {
+  const api = createApi(new Map(stations.map(({ name, board }) => [name, board])));
   let running = false;
   const starting = () => Response.json(problem(new LichenError("DAEMON_STARTING")), { status: 503 });
-  const server: SocketServer = socketServer(config.socket, (request) => (running ? api.fetch(request) : starting()));
+  const server: SocketServer = socketServer(socket, (request) => (running ? api.fetch(request) : starting()));
 
   return {
     async start() {
       // First of all: whoever holds the socket owns the data folder.
       await server.start();
-      await store.start();
-      problems.push(...(await adapters.start()), ...(await rounds.start()));
-      await link?.start();
-      await tellFleet();
-      for (const source of sources) await source.start(sink);
+      for (const station of stations) await station.start();
       running = true;
-      log.info({ model: base.id, samples: store.list().length, socket: config.socket }, "lichend runs");
+      log.info({ models: stations.map(({ name }) => name), socket }, "lichend runs");
     },
     async stop() {
       running = false;
-      for (const source of sources) await source.stop();
-      await rounds.stop();
-      await link?.stop();
-      await adapters.stop();
+      for (const station of stations) await station.stop();
       await server.stop();
       log.info("lichend stopped");
     },

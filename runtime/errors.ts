@@ -74,6 +74,7 @@ export const ERRORS = {
     "choose a later frontier, or another method",
   ],
   NO_SHAPE: ["a value's shape cannot be inferred", "export the model with fixed sizes (only the batch may vary)"],
+  NO_SUCH_MODEL: ["the daemon serves no model of this name", "see lichen status for those that it serves"],
   NOTHING_TO_QUANTIZE: [
     "the model has nothing that could be quantized",
     "name a float model; what is quantized already can be imported as it is",

@@ -2,12 +2,13 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { stream } from "hono/streaming";
 import { type ErrorCode, errorCode, LichenError } from "../../runtime/errors.ts";
+import { listed } from "../../runtime/listed.ts";
 import type { JobProgress } from "../rounds/job.ts";
 import type { Round } from "../rounds/record.ts";
 import { MAX_FILE_BYTES, type SourceFile } from "../sources/source.ts";
 import type { AdaptersAnswer, InferAnswer, RollbackAnswer, RoundEvent, SamplesAnswer, Status } from "./schemas.ts";
 
-/** What the API can ask of the daemon. */
+/** What the API can ask of one model at work. */
 export interface Board {
   status(): Status;
   infer(file: SourceFile): Promise<InferAnswer>;
@@ -43,6 +44,7 @@ const STATUSES: Partial<Record<ErrorCode | "INTERNAL", 404 | 409 | 413 | 500 | 5
   DAEMON_STARTING: 503,
   INTERNAL: 500,
   NOTHING_TO_ROLL_BACK: 409,
+  NO_SUCH_MODEL: 404,
   ROUND_CRASHED: 500,
   ROUND_HUNG: 500,
   ROUND_RUNNING: 409,
@@ -50,8 +52,11 @@ const STATUSES: Partial<Record<ErrorCode | "INTERNAL", 404 | 409 | 413 | 500 | 5
   TOO_FEW_SAMPLES: 409,
 };
 
-/** The daemon's HTTP API. Errors are `{code, message}`. */
-export function createApi(board: Board): Hono {
+/** By the names of their models; the first one answers who names none. */
+export type Boards = ReadonlyMap<string, Board>;
+
+/** The daemon's HTTP API; `?model=` says which model is meant. Errors are `{code, message}`. */
+export function createApi(boards: Boards): Hono {
   const app = new Hono();
   app.use(
     bodyLimit({
@@ -60,10 +65,20 @@ export function createApi(board: Board): Hono {
         c.json({ code: "BAD_REQUEST", message: `BAD_REQUEST: the body is over ${MAX_FILE_BYTES} bytes.` }, 413),
     }),
   );
-  for (const [method, path, answer] of ROUTES) app.on(method, path, (context) => answer(board, context));
+  for (const [method, path, answer] of ROUTES)
+    app.on(method, path, (context) => answer(boardOf(boards, context), context));
   app.notFound((c) => c.json(problem(new LichenError("BAD_REQUEST", { at: `${c.req.method} ${c.req.path}` })), 404));
   app.onError((error, c) => c.json(problem(error), STATUSES[errorCode(error)] ?? 400));
   return app;
+}
+
+/** @throws NO_SUCH_MODEL */
+function boardOf(boards: Boards, c: Context): Board {
+  const names = [...boards.keys()];
+  const name = c.req.query("model") ?? names[0]!;
+  const board = boards.get(name);
+  if (board === undefined) throw new LichenError("NO_SUCH_MODEL", { found: name, wanted: listed(names) });
+  return board;
 }
 
 function oneRound(board: Board, c: Context): Response {

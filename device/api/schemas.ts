@@ -14,6 +14,8 @@ export const statusSchema = answer("status", {
   device: z.string(),
   version: z.string(),
   uptimeSeconds: z.number(),
+  /** Names of the models that the daemon serves; what follows is of one of them. */
+  models: z.array(z.string()),
   model: z.object({ id: z.string(), version: z.string(), sha256: z.string(), labels: z.array(z.string()) }),
   adapter: z.object({
     /** What serves; null is the bare base. */

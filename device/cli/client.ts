@@ -21,9 +21,12 @@ export interface Client {
   follow<T>(path: string, schema: z.ZodType<T>): AsyncIterable<T>;
 }
 
-export function createClient(socket: string): Client {
+/** @param model which of the daemon's models is meant; without it the first */
+export function createClient(socket: string, model?: string): Client {
+  const addressed = (path: string) =>
+    model === undefined ? path : `${path}${path.includes("?") ? "&" : "?"}model=${encodeURIComponent(model)}`;
   const call = async (method: "GET" | "POST", path: string, body?: Uint8Array) => {
-    const response = await send(socket, method, path, body);
+    const response = await send(socket, method, addressed(path), body);
     if (response.statusCode !== undefined && response.statusCode < 300) return response;
     const refusal = errorSchema.safeParse(parseJson(await text(response)));
     throw refusal.success

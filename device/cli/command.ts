@@ -8,6 +8,8 @@ export type AddCommand = (program: Command, terminal: Terminal) => void;
 export interface OnlineOptions {
   readonly json?: true;
   readonly socket: string;
+  /** Which of the daemon's models; without it the first. */
+  readonly of?: string;
 }
 
 const DEFAULT_SOCKET = "data/lichend.sock";
@@ -17,8 +19,10 @@ export const jsonOption = () => new Option("--json", "print the result as JSON, 
 export const socketOption = () =>
   new Option("--socket <path>", "the daemon's socket").env("LICHEN_SOCKET").default(DEFAULT_SOCKET);
 
+export const ofOption = () => new Option("--of <model>", "which of the daemon's models; the first, without it");
+
 /** A command that asks the daemon. */
 export const onlineCommand = (name: string, description: string): Command =>
-  new Command(name).description(description).addOption(socketOption()).addOption(jsonOption());
+  new Command(name).description(description).addOption(socketOption()).addOption(ofOption()).addOption(jsonOption());
 
-export const clientOf = ({ socket }: OnlineOptions): Client => createClient(socket);
+export const clientOf = ({ socket, of }: OnlineOptions): Client => createClient(socket, of);

@@ -4,7 +4,7 @@ import { type Document, isMap, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { nearest } from "./nearest.ts";
-import { type Config, configSchema } from "./schema.ts";
+import { type Config, oneModelSchema, type StationConfig, severalModelsSchema, type stationSchema } from "./schema.ts";
 
 /** @throws BAD_CONFIG when the file is not there or not valid, naming the line and the field */
 export async function loadConfig(path: string): Promise<Config> {
@@ -24,21 +24,48 @@ export function parseConfig(text: string, file: string): Config {
     throw new LichenError("BAD_CONFIG", { at: `${file}:${lines.linePos(syntax.pos[0]).line}`, found: syntax.message });
   }
   const value = plainValue(document, file);
-  const parsed = configSchema.safeParse(value);
+  const isOfSeveral = typeof value === "object" && value !== null && "models" in value;
+  const schema = isOfSeveral ? severalModelsSchema : oneModelSchema;
+  const parsed = schema.safeParse(value);
   if (!parsed.success) {
     // A mistyped key first: the missing one is often its other half.
     const { issues } = parsed.error;
     const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]!;
-    throw badField(issue, file, document, lines, value);
+    throw badField(issue, file, document, lines, value, schema);
   }
-  const base = dirname(file);
-  const { watch, ...config } = parsed.data;
+  return absolute(parsed.data, dirname(file));
+}
+
+type FileConfig = z.output<typeof oneModelSchema> | z.output<typeof severalModelsSchema>;
+
+/** @param base what relative paths are relative to */
+function absolute(config: FileConfig, base: string): Config {
   const data = resolve(base, config.data);
+  const { device, mqtt, log } = config;
+  const socket = config.socket === undefined ? join(data, "lichend.sock") : resolve(base, config.socket);
+  const stations =
+    "models" in config
+      ? Object.entries(config.models).map(([name, model]) => station(model, name, join(data, name), base))
+      : [station(config, ONLY, data, base)];
+  return { device, data, socket, log, ...(mqtt && { mqtt }), stations };
+}
+
+const ONLY = "main";
+
+function station(
+  { model, threads, watch, samples, training, gate }: z.output<typeof stationSchema>,
+  name: string,
+  data: string,
+  base: string,
+): StationConfig {
   return {
-    ...config,
-    model: resolve(base, config.model),
+    name,
     data,
-    socket: config.socket === undefined ? join(data, "lichend.sock") : resolve(base, config.socket),
+    model: resolve(base, model),
+    threads,
+    samples,
+    training,
+    gate,
     ...(watch && { watch: { ...watch, folder: resolve(base, watch.folder) } }),
   };
 }
@@ -53,13 +80,20 @@ function plainValue(document: Document, file: string): unknown {
 
 type Issue = z.core.$ZodIssue;
 
-function badField(issue: Issue, file: string, document: Document, lines: LineCounter, value: unknown): LichenError {
+function badField(
+  issue: Issue,
+  file: string,
+  document: Document,
+  lines: LineCounter,
+  value: unknown,
+  schema: z.ZodType,
+): LichenError {
   const unknownKey = issue.code === "unrecognized_keys" ? issue.keys[0] : undefined;
   const path = [...issue.path.map(String), ...(unknownKey === undefined ? [] : [unknownKey])];
   const line = lineOf(document, lines, path);
   const at = `${file}${line === undefined ? "" : `:${line}`}: ${path.join(".") || "the whole file"}`;
   if (unknownKey !== undefined) {
-    const known = knownKeys(issue.path.map(String));
+    const known = knownKeys(schema, issue.path.map(String));
     const suggestion = nearest(unknownKey, known);
     return new LichenError("BAD_CONFIG", {
       at,
@@ -89,10 +123,14 @@ function lineOf(document: Document, lines: LineCounter, path: readonly string[])
   return line;
 }
 
-function knownKeys(path: readonly string[]): string[] {
-  let schema: unknown = configSchema;
-  for (const key of path) schema = shapeOf(schema)[key];
-  return Object.keys(shapeOf(schema));
+function knownKeys(schema: unknown, path: readonly string[]): string[] {
+  return Object.keys(shapeOf(path.reduce<unknown>(under, schema)));
+}
+
+/** What lies under a key of an object's schema, or under any key of a record's. */
+function under(schema: unknown, key: string): unknown {
+  const { valueType } = schema as { valueType?: unknown };
+  return valueType ?? shapeOf(schema)[key];
 }
 
 /** The fields of an object schema, however optional or defaulted it is. */

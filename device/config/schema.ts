@@ -48,19 +48,10 @@ const mqtt = z.strictObject({
   accept: z.boolean().default(true),
 });
 
-/** Every key of `lichend`'s configuration. */
-export const configSchema = z.strictObject({
-  /** Name of this board, unique in its fleet. */
-  device: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{1,64}$/, "letters, digits, '-' and '_', at most 64")
-    .default("lichen"),
+/** What the daemon is told of one model: its own sources, samples, training and gate. */
+export const stationSchema = z.strictObject({
   /** Folder of the model package. */
   model: z.string().min(1),
-  /** Folder for everything that must survive: samples, adapters, history. */
-  data: z.string().min(1).default("data"),
-  /** Unix socket for the `lichen` command; without it `lichend.sock` in the data folder. */
-  socket: z.string().min(1).optional(),
   /** Threads of inference. */
   threads: z.int().positive().default(1),
   /** The folder source; without it no folder is watched. */
@@ -85,6 +76,19 @@ export const configSchema = z.strictObject({
     .prefault({}),
   training: training.prefault({}),
   gate: gate.prefault({}),
+});
+
+/** What concerns the board as a whole, however many models it serves. */
+const boardSchema = z.strictObject({
+  /** Name of this board, unique in its fleet. */
+  device: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, "letters, digits, '-' and '_', at most 64")
+    .default("lichen"),
+  /** Folder for everything that must survive: samples, adapters, history. */
+  data: z.string().min(1).default("data"),
+  /** Unix socket for the `lichen` command; without it `lichend.sock` in the data folder. */
+  socket: z.string().min(1).optional(),
   /** The fleet; without it the board works alone. */
   mqtt: mqtt.optional(),
   log: z
@@ -96,9 +100,31 @@ export const configSchema = z.strictObject({
     .prefault({}),
 });
 
-export type FileConfig = z.output<typeof configSchema>;
+/** A board with one model: the keys of the model stand beside those of the board. */
+export const oneModelSchema = boardSchema.extend(stationSchema.shape);
+
+const STATION_NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/;
+
+/** A board with several, each under a name of its own. */
+export const severalModelsSchema = boardSchema.extend({
+  models: z
+    .record(z.string().regex(STATION_NAME, "lower-case letters, digits, '-' and '_', at most 32"), stationSchema)
+    .refine((models) => Object.keys(models).length > 0, "at least one model"),
+});
+
+type FileStation = z.output<typeof stationSchema>;
+
+/** One model of the board, with every path absolute and every default filled in. */
+export interface StationConfig extends FileStation {
+  /** As it is asked for: the name in the file; of a board's only model, `main`. */
+  readonly name: string;
+  /** Folder for everything of this model that must survive. */
+  readonly data: string;
+}
 
 /** The configuration with every path absolute and every default filled in. */
-export interface Config extends Omit<FileConfig, "socket"> {
+export interface Config extends Omit<z.output<typeof boardSchema>, "socket"> {
   readonly socket: string;
+  /** In the order of the file; the first one answers who names none. */
+  readonly stations: readonly StationConfig[];
 }

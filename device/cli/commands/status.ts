@@ -19,6 +19,9 @@ function readable(status: Status): string {
   );
   return facts([
     ["device", `${status.device}, lichend ${status.version}, up ${status.uptimeSeconds} s`],
+    ...(status.models.length > 1
+      ? [["models", `${status.models.join(", ")} (--of NAME; what follows is of one)`] as const]
+      : []),
     ["model", `${status.model.id} ${status.model.version}, ${status.model.labels.length} classes`],
     ["adapter", `${short(adapter.serving)} (version ${adapter.version}), before it ${short(adapter.previous)}`],
     ["inferences", status.inferences],

@@ -19,17 +19,18 @@ const unused = () => {
   throw new Error("not asked for");
 };
 
-const api = (board: Partial<Board>) =>
-  createApi({
-    status: unused,
-    infer: unused,
-    samples: unused,
-    adapters: unused,
-    rounds: () => [round],
-    adapt: unused,
-    rollBack: unused,
-    ...board,
-  });
+const board = (answers: Partial<Board>): Board => ({
+  status: unused,
+  infer: unused,
+  samples: unused,
+  adapters: unused,
+  rounds: () => [round],
+  adapt: unused,
+  rollBack: unused,
+  ...answers,
+});
+
+const api = (answers: Partial<Board>) => createApi(new Map([["main", board(answers)]]));
 
 const lines = async (response: Response) =>
   (await response.text())
@@ -108,4 +109,20 @@ test("a round is found by its id, and a path that is none of ours is a 404 with 
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ code: "BAD_REQUEST" });
   }
+});
+
+test("of several models the first answers, or the one that is named, or nobody", async () => {
+  const named = (sha256: string) =>
+    board({ samples: () => ({ schema: "lichen/samples/1", samples: [{ sha256, label: "a", bytes: 1, new: true }] }) });
+  const app = createApi(
+    new Map([
+      ["ears", named("1")],
+      ["eyes", named("2")],
+    ]),
+  );
+  const answer = async (path: string) => (await app.request(path)).json();
+  expect(await answer("/v1/samples")).toMatchObject({ samples: [{ sha256: "1" }] });
+  expect(await answer("/v1/samples?model=eyes")).toMatchObject({ samples: [{ sha256: "2" }] });
+  expect((await app.request("/v1/samples?model=nose")).status).toBe(404);
+  expect(await answer("/v1/samples?model=nose")).toMatchObject({ code: "NO_SUCH_MODEL" });
 });

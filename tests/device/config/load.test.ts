@@ -16,11 +16,21 @@ const refusal = (text: string) => {
 
 test("paths are relative to the file, spaces and all, and defaults are filled in", () => {
   const config = parseConfig("model: ../my models/digits\nwatch: {folder: in}", "/etc/my board/lichen.yaml");
-  expect(config.model).toBe("/etc/my models/digits");
-  expect(config.watch).toMatchObject({ folder: "/etc/my board/in", stableMs: 300 });
+  const [main] = config.stations;
+  expect(main).toMatchObject({ name: "main", model: "/etc/my models/digits", data: "/etc/my board/data" });
+  expect(main!.watch).toMatchObject({ folder: "/etc/my board/in", stableMs: 300 });
   expect(config.socket).toBe("/etc/my board/data/lichend.sock");
-  expect(config.training.method).toBe("head+bias");
+  expect(main!.training.method).toBe("head+bias");
   expect(config.mqtt).toBeUndefined();
+});
+
+test("several models have names, and folders below the board's", () => {
+  const text = "models:\n  ears: {model: digits, threads: 2}\n  eyes: {model: objects, watch: {folder: in}}\n";
+  const { stations } = parseConfig(text, "/etc/lichen.yaml");
+  expect(stations).toMatchObject([
+    { name: "ears", model: "/etc/digits", data: "/etc/data/ears", threads: 2 },
+    { name: "eyes", model: "/etc/objects", data: "/etc/data/eyes", watch: { folder: "/etc/in" } },
+  ]);
 });
 
 test.each([
@@ -47,6 +57,14 @@ test.each([
   ["a missing key", "device: a\n", "model; found nothing; wanted string"],
   ["a broker that is no address", "model: m\nmqtt:\n  broker: over there\n  fleet: f\n", "board.yaml:3: mqtt.broker"],
   ["a name that cannot stand in a topic", "model: m\ndevice: a/b\n", 'device; found "a/b"'],
+  [
+    "an unknown key of one of several models, with the nearest known one",
+    "models:\n  ears:\n    modl: m\n",
+    "board.yaml:3: models.ears.modl; found an unknown key; wanted model",
+  ],
+  ["a model beside several", "model: m\nmodels: {ears: {model: m}}\n", "board.yaml:1: model; found an unknown key"],
+  ["a name that cannot be one of a folder", "models: {../x: {model: m}}\n", "models.../x"],
+  ["several models that are none", "models: {}\n", "models; found {}; wanted at least one model"],
   ["broken YAML", "model: [\n", "board.yaml:"],
   ["a list instead of keys", "- model\n", "the whole file"],
 ])("refuses %s", (_, text, wanted) => {
