@@ -89,6 +89,14 @@ export const ERRORS = {
     "a device does not send the adapter that it offers",
     "nothing: it is asked again later, and goes on where it stopped",
   ],
+  PROGRAM_FAILED: [
+    "the program of a source ended or cannot be started",
+    "run it by hand to see why; it is started again and again",
+  ],
+  QUEUE_FULL: [
+    "more is to be inferred than this board can",
+    "send less, or raise inference.queue in the configuration",
+  ],
   REHEARSAL_CORRUPT: ["the rehearsal pack does not fit the model", "make the model package again"],
   ROUND_CRASHED: [
     "the training process ended before its work was done",
@@ -115,6 +123,11 @@ export const ERRORS = {
     "check free space and the medium; the source is kept and tried again",
   ],
   TOO_FEW_SAMPLES: ["there are too few labelled samples", "collect more samples per class"],
+  TOO_MANY_UPLOADS: ["too many files are on their way at once", "send it again in a moment"],
+  UNAUTHORIZED: [
+    "the request is not allowed over the network as it is",
+    "send the configured http.token as Authorization: Bearer …; everything is allowed on the socket",
+  ],
   UNKNOWN_CLASS: [
     "a sample's class is not one of the model's labels",
     "rename the class folder, or use a model that knows the class",
