@@ -67,6 +67,8 @@ export const governorSchema = z.strictObject({
     .prefault({}),
   /** A paused round rests so long, doubled with each pause, at most 32 times; it must not spend its time on starting. */
   restSeconds: amount.default(15),
+  /** What one busy core takes, in watts: the energy of a round is estimated by it where nothing on the board measures it. */
+  wattsPerCore: amount.default(1.5),
   /** How often the board is looked at, while a round runs or waits for it. */
   lookSeconds: z.number().min(0.1).max(600).default(5),
 });

@@ -1,18 +1,35 @@
+import {
+  coolDownMs,
+  doubled,
+  event,
+  type Finding,
+  hasHours,
+  look,
+  megabytes,
+  milliseconds,
+  othersLoad,
+  PATIENCE,
+  percent,
+  roomFor,
+  scaled,
+  seconds,
+  shut,
+  slowest,
+  tooHigh,
+  tooLow,
+} from "./bounds.ts";
 import type { Policy } from "./config.ts";
-import type { Facts, Reading } from "./facts.ts";
-import { isWithin, type LocalTime, localTime, minutesUntil } from "./hours.ts";
+import type { Facts } from "./facts.ts";
+import { isWithin } from "./hours.ts";
 
-/** A reason that holds now: what was found, what is wanted instead, and when to look again; null: only an event can end it. */
-export interface Holding {
+/** A reason that holds now. */
+export interface Holding extends Finding {
   readonly code: ReasonCode;
-  readonly found: string;
-  readonly wanted: string;
-  readonly againMs: number | null;
 }
 
 /**
  * Why no round starts, or why one is paused: the most important first. Codes are stable; `lichen why` shows a row.
- * A reason about samples holds back the start of a round that nobody asked for; one about hours also pauses such a round;
+ * A reason about samples holds back the start of a round that nobody asked for; one about the schedule also pauses such a round;
  * one about the board or the daemon applies always.
  */
 export const REASONS = {
@@ -23,7 +40,7 @@ export const REASONS = {
     holds: ({ round }) => (round.stopped ? event("stopped", "running") : null),
   },
   HELD: {
-    about: "hours",
+    about: "schedule",
     explanation: "training is held by hand, as after a rollback",
     todo: "`lichen adapt` trains and ends the hold",
     holds: ({ round }) => (round.held ? event("held", "released") : null),
@@ -138,7 +155,7 @@ export const REASONS = {
       tooHigh(facts, policy, othersLoad(facts), policy.loadPerCore, (n) => `${n.toFixed(2)} a core`),
   },
   CLOCK_UNKNOWN: {
-    about: "hours",
+    about: "schedule",
     explanation: "training has its hours, and the board does not know the time since it booted",
     todo: "give it a network (NTP) or a battery-backed clock, or set governor.hours.whenClockUnknown to train",
     holds: ({ time }, policy) =>
@@ -147,13 +164,13 @@ export const REASONS = {
         : null,
   },
   QUIET_HOURS: {
-    about: "hours",
+    about: "schedule",
     explanation: "these are quiet hours (governor.hours.quiet)",
     todo: "wait, or change the hours; `lichen adapt` trains now",
     holds: (facts, policy) => shut(facts, policy, (time) => policy.hours.quiet.some((quiet) => isWithin(quiet, time))),
   },
   OUTSIDE_HOURS: {
-    about: "hours",
+    about: "schedule",
     explanation: "training has its hours, and now is not one of them (governor.hours.only)",
     todo: "wait, or change the hours; `lichen adapt` trains now",
     holds: (facts, policy) =>
@@ -191,12 +208,12 @@ export const REASONS = {
 export type ReasonCode = keyof typeof REASONS;
 
 export interface Reason {
-  readonly about: "daemon" | "samples" | "hours" | "board";
+  readonly about: "daemon" | "samples" | "schedule" | "board";
   readonly explanation: string;
   /** What a person can do about it. */
   readonly todo: string;
   /** Null: it does not hold. */
-  readonly holds: (facts: Facts, policy: Policy) => Omit<Holding, "code"> | null;
+  readonly holds: (facts: Facts, policy: Policy) => Finding | null;
 }
 
 export const REASON_CODES = Object.keys(REASONS) as ReasonCode[];
@@ -211,85 +228,5 @@ export const holdingReasons = (facts: Facts, policy: Policy): Holding[] =>
 
 function applies({ about }: Reason, { round }: Facts): boolean {
   if (about === "samples") return !round.requested && round.phase !== "training" && round.phase !== "paused";
-  return about === "hours" ? !round.requested : true;
+  return about === "schedule" ? !round.requested : true;
 }
-
-const event = (found: string, wanted: string) => ({ found, wanted, againMs: null });
-const look = (found: string, wanted: string, { lookMs }: Policy) => ({ found, wanted, againMs: lookMs });
-
-/** While a round trains the looser bound counts, else the stricter one: it does not go on until there is room to spare. */
-function tooHigh(
-  { round }: Facts,
-  policy: Policy,
-  value: Reading<number>,
-  { startBelow, pauseAbove }: { startBelow: number; pauseAbove: number },
-  show: (value: number) => string,
-): Omit<Holding, "code"> | null {
-  const most = round.phase === "training" ? pauseAbove : startBelow;
-  return value === null || value <= most ? null : look(show(value), `at most ${show(startBelow)}`, policy);
-}
-
-function tooLow(
-  { round }: Facts,
-  policy: Policy,
-  value: Reading<number>,
-  { startAbove, pauseBelow }: { startAbove: number; pauseBelow: number },
-  show: (value: number) => string,
-): Omit<Holding, "code"> | null {
-  const least = round.phase === "training" ? pauseBelow : startAbove;
-  return value === null || value >= least ? null : look(show(value), `at least ${show(startAbove)}`, policy);
-}
-
-function roomFor({ round }: Facts, { freeMemoryBytes: { startAbove, pauseBelow } }: Policy) {
-  return { startAbove: Math.max(startAbove, pauseBelow + (round.needsBytes ?? 0)), pauseBelow };
-}
-
-/** A ratio of what is not known bounds nothing. */
-function slowest({ inference }: Facts, { inference: { p99Ratio, p99MaxMs = Number.POSITIVE_INFINITY } }: Policy) {
-  const usualMs = inference.usualP99Ms ?? Number.POSITIVE_INFINITY;
-  return {
-    startBelow: Math.min(p99Ratio.startBelow * usualMs, p99MaxMs),
-    pauseAbove: Math.min(p99Ratio.pauseAbove * usualMs, p99MaxMs),
-  };
-}
-
-/** Without the round's own threads, which must not make it pause itself. */
-function othersLoad({ board, round }: Facts): Reading<number> {
-  if (board.load === null) return null;
-  return Math.max(0, board.load - (round.phase === "training" ? round.threads : 0)) / Math.max(1, board.cores);
-}
-
-const hasHours = ({ hours }: Policy): boolean => hours.only.length + hours.quiet.length > 0;
-
-/** A clock may be set at any time, and is put forward and back in spring and autumn: it is asked again before long. */
-const LONGEST_WAIT_MS = 15 * 60_000;
-
-function shut({ time }: Facts, policy: Policy, isShut: (time: LocalTime) => boolean): Omit<Holding, "code"> | null {
-  // CLOCK_UNKNOWN speaks for a clock that is not trusted.
-  if (!hasHours(policy) || !time.trusted) return null;
-  const now = localTime(time.wallMs, policy.timeZone);
-  if (!isShut(now)) return null;
-  const minutes = minutesUntil((then) => !isShut(then), now);
-  const wanted = minutes === null ? "never" : `from ${clockFace(now.minute + minutes)}`;
-  const againMs = minutes === null ? LONGEST_WAIT_MS : minutes * 60_000 - (time.wallMs % 60_000);
-  return { found: `${clockFace(now.minute)} ${policy.timeZone}`, wanted, againMs: Math.min(againMs, LONGEST_WAIT_MS) };
-}
-
-const PATIENCE = 8;
-
-const coolDownMs = (failures: number, retryMs: number): number => (failures === 0 ? 0 : doubled(retryMs, failures, 6));
-
-const doubled = (ms: number, times: number, most: number): number => ms * 2 ** Math.min(times - 1, most);
-
-const scaled = ({ startBelow, pauseAbove }: { startBelow: number; pauseAbove: number }, by: number) => ({
-  startBelow: startBelow * by,
-  pauseAbove: pauseAbove * by,
-});
-
-const clockFace = (minute: number): string =>
-  [Math.floor(minute / 60) % 24, minute % 60].map((part) => `${part}`.padStart(2, "0")).join(":");
-
-const percent = (value: number): string => `${value.toFixed(0)} %`;
-const seconds = (ms: number): string => `${Math.ceil(ms / 1000)} s`;
-const milliseconds = (ms: number): string => `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
-const megabytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
