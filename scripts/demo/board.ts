@@ -72,7 +72,10 @@ export async function startBoard({ name, folder, broker, minNewSamples }: BoardO
   };
 }
 
-const START_LIMIT_MS = 20_000;
+/** How many times longer than usual the demo waits before it gives up: a processor under emulation is slow. */
+export const PATIENCE = Number(process.env.LICHEN_DEMO_PATIENCE ?? 1);
+
+const START_LIMIT_MS = 20_000 * PATIENCE;
 
 async function answering(client: Client, daemon: ChildProcess, log: () => string): Promise<void> {
   for (const startedMs = performance.now(); performance.now() - startedMs < START_LIMIT_MS; await pause(100)) {

@@ -9,10 +9,10 @@ import type { Status } from "../../device/api/schemas.ts";
 import { progressBar } from "../../device/cli/progress.ts";
 import { bytes, percent, short, table, wrapped } from "../../device/cli/terminal.ts";
 import { startBroker } from "../broker.ts";
-import { type Board, pause, type Recording, recordings, startBoard } from "./board.ts";
+import { type Board, PATIENCE, pause, type Recording, recordings, startBoard } from "./board.ts";
 
 const RECORDINGS = "scripts/demo/recordings";
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 60_000 * PATIENCE;
 
 const terminal = { out: process.stdout, notes: process.stderr, env: process.env };
 const startedMs = performance.now();
