@@ -9,6 +9,7 @@ import { createBoard } from "./board.ts";
 import type { Clock } from "./clock.ts";
 import type { StationConfig } from "./config/schema.ts";
 import type { Disk } from "./disk/disk.ts";
+import { openRandomAccess } from "./disk/random-access.ts";
 import { stateFile } from "./disk/state-file.ts";
 import type { Engine } from "./engine.ts";
 import type { FleetLink, LinkPorts } from "./fleet-link.ts";
@@ -17,6 +18,9 @@ import type { RunJob } from "./rounds/child.ts";
 import { historySchema, NO_HISTORY } from "./rounds/record.ts";
 import { NO_ROLES, rolesSchema } from "./rounds/roles.ts";
 import { createRounds, type Rounds } from "./rounds/rounds.ts";
+import { createErase } from "./samples/erase.ts";
+import { INDEX_FOLDER } from "./samples/open.ts";
+import { sqlIndex } from "./samples/sql-index.ts";
 import { createSampleStore, type SampleStore } from "./samples/store.ts";
 import { folderSource } from "./sources/folder.ts";
 import type { Inference, Sink, Source, SourceFile } from "./sources/source.ts";
@@ -53,11 +57,15 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
   const labels = card.labels;
   const inData = (...names: string[]) => join(config.data, ...names);
 
+  const erase = createErase(disk, openRandomAccess);
   const store: SampleStore = createSampleStore({
     directory: inData("samples"),
     labels,
-    maxBytes: config.samples.maxBytes,
+    ...config.samples,
+    index: sqlIndex(inData("samples", INDEX_FOLDER, "index.db"), erase),
+    erase,
     disk,
+    clock,
     log,
   });
   const shelf: Shelf = createShelf({ directory: inData("adapters"), disk, log });
@@ -113,8 +121,8 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
   const sink: Sink = {
     async sample(file, label) {
       const extension = extensionOf(file);
-      await features(file);
-      const stored = await store.add({ bytes: file.bytes, label, extension });
+      const input = await features(file);
+      const stored = await store.add({ bytes: file.bytes, label, extension, features: input });
       log.debug({ label, file: file.name }, `sample ${stored}`);
       if (stored !== "known") rounds.sampleStored();
     },
@@ -239,6 +247,7 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
       await rounds.stop();
       await link?.stop();
       await adapters.stop();
+      await store.stop();
     },
   };
 }

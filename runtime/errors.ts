@@ -7,6 +7,8 @@ export const ERRORS = {
     "the adapter file is damaged",
     "fetch it again, or restore it from a copy; the current adapter stays",
   ],
+  ADAPTER_NOT_HELD: ["this board has no such adapter", "see lichen adapters for those that it has"],
+  ADAPTER_PINNED: ["a person has pinned another adapter", "let go of it first: lichen use --auto"],
   ADAPTER_REFUSED: ["the adapter was refused here before", "train another one; see lichen adapters for the reason"],
   ADAPTER_WRONG_BASE: ["the adapter was trained on another base model", "use the base that the adapter names"],
   AVERAGE_MISMATCH: [
@@ -48,6 +50,10 @@ export const ERRORS = {
   CANCELLED: ["the work was cancelled", "start it again when it suits"],
   CHECKPOINT_CORRUPT: ["the checkpoint is damaged", "nothing: training starts anew"],
   CHECKPOINT_WRONG: ["the checkpoint is of another training run", "nothing: training starts anew"],
+  CRASH_LOOP: [
+    "the daemon did not last with this adapter, several times in a row",
+    "nothing: it is out of service; lichen logs may tell what ended the daemon, lichen use brings the adapter back",
+  ],
   DAEMON_NOT_REACHABLE: [
     "no daemon answers on the socket",
     "start lichend, or name its socket with --socket or LICHEN_SOCKET",
@@ -74,6 +80,11 @@ export const ERRORS = {
     "choose a later frontier, or another method",
   ],
   NO_SHAPE: ["a value's shape cannot be inferred", "export the model with fixed sizes (only the batch may vary)"],
+  NOTHING_KEPT: [
+    "samples are not kept on this board",
+    "set samples.privacy to raw or features in the configuration, where the board shall learn",
+  ],
+  NO_SUCH_SAMPLE: ["no such sample is kept", "see lichen samples list for those that are"],
   NO_SUCH_MODEL: ["the daemon serves no model of this name", "see lichen status for those that it serves"],
   NOTHING_TO_QUANTIZE: [
     "the model has nothing that could be quantized",
@@ -106,6 +117,14 @@ export const ERRORS = {
   ROUND_INTERRUPTED: [
     "the daemon stopped while the round ran",
     "nothing: the samples are kept and the round is tried again",
+  ],
+  ROUND_OVER_MEMORY: [
+    "the training process took more memory than it may",
+    "choose a smaller method or fewer samples, or raise training.process.maxMemoryBytes",
+  ],
+  ROUND_OVERTAKEN: [
+    "what the round was to improve has been taken out of service",
+    "nothing: the next round starts from what serves now",
   ],
   ROUND_RUNNING: ["a round is running already", "wait until it ends, see lichen status"],
   SAMPLES_ALIKE: [

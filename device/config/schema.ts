@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { samplesConfig } from "../samples/config.ts";
 
 const training = z.strictObject({
   /** What a round trains: a method of the runtime, or several joined by `+`. */
@@ -65,15 +66,7 @@ export const stationSchema = z.strictObject({
       keepDone: z.int().positive().default(200),
     })
     .optional(),
-  samples: z
-    .strictObject({
-      /** Bound of the sample store; beyond it the oldest sample of the biggest class goes. */
-      maxBytes: z
-        .int()
-        .positive()
-        .default(256 * 1024 * 1024),
-    })
-    .prefault({}),
+  samples: samplesConfig.prefault({}),
   training: training.prefault({}),
   gate: gate.prefault({}),
 });

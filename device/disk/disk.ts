@@ -1,4 +1,4 @@
-import { open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { makeFolders } from "./make-folder.ts";
 
 export interface FileFacts {
@@ -19,6 +19,8 @@ export interface Disk {
   facts(path: string): Promise<FileFacts>;
   /** Writes a whole file, which may still sit in memory. */
   write(path: string, bytes: Uint8Array): Promise<void>;
+  /** Writes at the end of a file, made where there is none; likewise. */
+  append(path: string, bytes: Uint8Array): Promise<void>;
   /** Forces a file, or the entries of a folder, onto the medium. */
   sync(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
@@ -35,6 +37,7 @@ export const nodeDisk: Disk = {
     return { bytes: found.size, modifiedMs: found.mtimeMs, isFolder: found.isDirectory() };
   },
   write: (path, bytes) => writeFile(path, bytes),
+  append: (path, bytes) => appendFile(path, bytes),
   sync: async (path) => {
     const handle = await open(path, "r");
     try {

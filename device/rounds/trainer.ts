@@ -16,6 +16,7 @@ import { keepOnlyRowFiles, openRowFile } from "../cache/row-file.ts";
 import { checkpointFile } from "../disk/checkpoint-file.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
+import { sampleFeatures } from "../samples/features.ts";
 import { HEARTBEAT_MS, type Job, jobSchema, type TrainerMessage, type Verdict } from "./job.ts";
 
 // The training process: forked for one job, gone after it. It gives way to everything else on the board, and an
@@ -115,7 +116,7 @@ async function features(files: Of<"train">["samples"], preprocessor: Preprocesso
   const unreadable: Verdict["unreadable"] = [];
   for (const { path, label } of files) {
     try {
-      read.push({ features: await preprocessor.features(await readFile(path), path), label });
+      read.push({ features: await sampleFeatures(path, preprocessor), label });
     } catch (error) {
       unreadable.push({ path, message: error instanceof Error ? error.message : String(error) });
     }

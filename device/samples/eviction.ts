@@ -1,29 +1,34 @@
 /** What eviction looks at. */
 export interface Evictable {
-  readonly label: string;
+  readonly label: string | null;
   readonly bytes: number;
 }
 
 /**
- * Which samples must go so that the rest fits, oldest of the biggest class first: a class heard rarely keeps its few samples.
+ * Which samples must go so that the rest fits. Unlabelled ones go first, since nobody has spent a thought on them; then the oldest of
+ * the biggest class: a class heard rarely keeps its few samples.
  * @param samples oldest first
  */
 export function evictions<S extends Evictable>(samples: readonly S[], maxBytes: number): S[] {
-  const classes = new Map<string, S[]>();
+  const classes = new Map<string | null, { bytes: number; waiting: S[] }>();
   for (const sample of samples) {
-    const ofClass = classes.get(sample.label);
-    if (ofClass === undefined) classes.set(sample.label, [sample]);
-    else ofClass.push(sample);
+    const ofClass = classes.get(sample.label) ?? { bytes: 0, waiting: [] };
+    ofClass.waiting.push(sample);
+    ofClass.bytes += sample.bytes;
+    classes.set(sample.label, ofClass);
   }
-  let total = byteSum(samples);
+  const unlabelled = classes.get(null);
+  classes.delete(null);
+  let total = samples.reduce((sum, sample) => sum + sample.bytes, 0);
   const evicted: S[] = [];
   while (total > maxBytes) {
-    const biggest = [...classes.values()].reduce((a, b) => (byteSum(b) > byteSum(a) ? b : a));
-    const oldest = biggest.shift()!;
-    evicted.push(oldest);
+    const next = unlabelled?.waiting.length
+      ? unlabelled
+      : [...classes.values()].reduce((a, b) => (b.bytes > a.bytes ? b : a));
+    const oldest = next.waiting.shift()!;
+    next.bytes -= oldest.bytes;
     total -= oldest.bytes;
+    evicted.push(oldest);
   }
   return evicted;
 }
-
-const byteSum = (samples: readonly Evictable[]): number => samples.reduce((sum, sample) => sum + sample.bytes, 0);

@@ -40,6 +40,10 @@ export function dyingDisk(disk: Disk, step: number): DyingDisk {
       if (steps + 1 === step) await disk.write(path, bytes.slice(0, 3));
       await alive().write(path, bytes);
     },
+    async append(path, bytes) {
+      if (steps + 1 === step) await disk.append(path, bytes.slice(0, 3));
+      await alive().append(path, bytes);
+    },
   };
   return { disk: dying, died: () => steps >= step };
 }

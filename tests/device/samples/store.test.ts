@@ -2,18 +2,9 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { nodeDisk } from "../../../device/disk/disk.ts";
-import { createSampleStore } from "../../../device/samples/store.ts";
-import { atEveryStep, bytesOf, dyingDisk, silent, temporaryFolder } from "../fixtures.ts";
+import { atEveryStep, dyingDisk, temporaryFolder } from "../fixtures.ts";
+import { opened, wav } from "./stores.ts";
 
-const labels = ["one", "two words", "inbox"];
-
-async function opened(directory: string, disk = nodeDisk, maxBytes = 1000) {
-  const store = createSampleStore({ directory, labels, maxBytes, disk, log: silent });
-  await store.start();
-  return store;
-}
-
-const wav = (text: string, label: string) => ({ bytes: bytesOf(text), label, extension: ".wav" });
 const seen = (store: { list(): readonly { label: string; bytes: number }[] }) =>
   store.list().map(({ label, bytes }) => [label, bytes]);
 
@@ -56,7 +47,7 @@ test("half-written files are cleared at the start, and strangers left alone", as
 });
 
 test("beyond its bytes the oldest of the biggest class goes, never the sample just acknowledged", async () => {
-  const store = await opened(await temporaryFolder(), nodeDisk, 10);
+  const store = await opened(await temporaryFolder(), { maxBytes: 10 });
   for (const [text, label] of [
     ["aaaa", "one"],
     ["bbb", "inbox"],
@@ -81,7 +72,7 @@ test("whatever step the power goes at, what was acknowledged is there and nothin
     const { disk, died } = dyingDisk(nodeDisk, step);
     const acknowledged = new Set(["first"]);
     await (async () => {
-      const store = await opened(directory, disk);
+      const store = await opened(directory, { disk });
       for (const text of ["second", "third"]) {
         await store.add(wav(text, "inbox"));
         acknowledged.add(text);
@@ -100,7 +91,7 @@ test("whatever step the power goes at, a relabelled sample has one label", async
     const directory = await temporaryFolder();
     await (await opened(directory)).add(wav("sound", "one"));
     const { disk, died } = dyingDisk(nodeDisk, step);
-    const outcome = await opened(directory, disk)
+    const outcome = await opened(directory, { disk })
       .then((store) => store.add(wav("sound", "inbox")))
       .catch(() => "failed");
     const found = (await opened(directory)).list().map(({ label }) => label);

@@ -1,0 +1,22 @@
+import { z } from "zod";
+
+/** What is kept of a sample. */
+export const PRIVACY = {
+  raw: "the file, as it came",
+  features: "only what the model takes in, rounded to 16 bits: the file never touches the disk",
+  none: "nothing: the board infers and does not learn from its own samples",
+} as const;
+
+export const samplesConfig = z.strictObject({
+  /** Bound of the sample store; beyond it unlabelled samples go first, then the oldest sample of the biggest class. */
+  maxBytes: z
+    .int()
+    .positive()
+    .default(256 * 1024 * 1024),
+  /** What is kept of a sample: `raw`, the file; `features`, only what the model takes in; `none`, nothing. */
+  privacy: z.enum(["raw", "features", "none"]).default("raw"),
+  /** Keep what was only sent to be inferred, to be labelled later or learnt from without a label. */
+  keepUnlabelled: z.boolean().default(false),
+});
+
+export type SamplesConfig = z.output<typeof samplesConfig>;

@@ -1,0 +1,113 @@
+import { crc32 } from "../cache/crc32.ts";
+import type { Disk } from "../disk/disk.ts";
+import { storageFailed, writeDurably } from "../disk/durable.ts";
+import type { EraseFile } from "./erase.ts";
+import { type Entry, entrySchema } from "./sample.ts";
+
+/*
+ * The journal says who called a sample what, and when it came; the folder that its file lies in says what holds. A line goes to the
+ * medium before the file it speaks of is written or moved, so that no label in force is ever without its origin; a line whose change
+ * never came to pass says nothing, since the file lies elsewhere. One line an entry, with a checksum before it:
+ *
+ *   {"generation":17}            the first line: another number whenever the journal has been written anew
+ *   8c736521 {"sha256":"2d71…",…}
+ *
+ * A line that a power cut cut short fails its checksum and is passed over; what is appended after a start begins on a new line.
+ */
+export interface Journal {
+  /** The entries on disk, oldest first; those behind a position of an earlier look where that is still good. */
+  read(since?: Position): Promise<{ entries: Entry[]; position: Position }>;
+  /** When it resolves the entries are on the medium. @throws STORAGE_FAILED */
+  append(entries: readonly Entry[]): Promise<Position>;
+  /** Writes it anew with these entries only, and overwrites what it held before. @throws STORAGE_FAILED */
+  rewrite(entries: readonly Entry[], generation: number): Promise<Position>;
+}
+
+/** How much of which journal. */
+export interface Position {
+  readonly generation: number;
+  readonly bytes: number;
+}
+
+/** @param erase overwrites a file before it is removed */
+export function createJournal(disk: Disk, path: string, erase: EraseFile): Journal {
+  const before = `${path}.before`;
+  let position: Position = { generation: 0, bytes: 0 };
+  let isTorn = true;
+
+  const read = (file: string): Promise<Uint8Array> => disk.read(file).catch(() => new Uint8Array());
+
+  return {
+    async read(since) {
+      // A power cut while it was written anew may leave the old one under its second name, beside the new one or instead of it.
+      const names = new Set(await disk.list(folderOf(path)));
+      if (names.has(nameOf(before))) {
+        if (names.has(nameOf(path))) await erase(before);
+        else await disk.rename(before, path);
+      }
+      const bytes = await read(path);
+      const generation = generationOf(bytes);
+      position = { generation, bytes: bytes.length };
+      isTorn = bytes.length > 0 && bytes.at(-1) !== NEWLINE;
+      const from = since?.generation === generation && since.bytes <= bytes.length ? since.bytes : 0;
+      return { entries: entriesIn(bytes.subarray(from)), position };
+    },
+    async append(entries) {
+      const head = position.bytes === 0 ? headerLine(position.generation) : isTorn ? "\n" : "";
+      const lines = new TextEncoder().encode(head + entries.map(line).join(""));
+      // Should it fail, some of it may be there all the same.
+      isTorn = true;
+      try {
+        await disk.append(path, lines);
+        await disk.sync(path);
+        // The file's own entry in its folder, once.
+        if (position.bytes === 0) await disk.sync(folderOf(path));
+      } catch (cause) {
+        position = { ...position, bytes: (await read(path)).length };
+        throw storageFailed(path, cause);
+      }
+      isTorn = false;
+      position = { ...position, bytes: position.bytes + lines.length };
+      return position;
+    },
+    async rewrite(entries, generation) {
+      const fresh = new TextEncoder().encode(headerLine(generation) + entries.map(line).join(""));
+      const isThere = (await disk.list(folderOf(path))).includes(nameOf(path));
+      if (isThere) await disk.rename(path, before).catch((cause) => Promise.reject(storageFailed(path, cause)));
+      await writeDurably(disk, path, fresh);
+      if (isThere) await erase(before);
+      isTorn = false;
+      position = { generation, bytes: fresh.length };
+      return position;
+    },
+  };
+}
+
+const NEWLINE = 0x0a;
+const folderOf = (path: string): string => path.slice(0, path.lastIndexOf("/"));
+const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
+
+const headerLine = (generation: number): string => `${JSON.stringify({ generation })}\n`;
+
+function line(entry: Entry): string {
+  const text = JSON.stringify(entry);
+  return `${checksum(text)} ${text}\n`;
+}
+
+const checksum = (text: string): string => crc32(new TextEncoder().encode(text)).toString(16).padStart(8, "0");
+
+function entriesIn(bytes: Uint8Array): Entry[] {
+  return new TextDecoder()
+    .decode(bytes)
+    .split("\n")
+    .flatMap((text) => {
+      if (text[8] !== " " || checksum(text.slice(9)) !== text.slice(0, 8)) return [];
+      const entry = entrySchema.safeParse(JSON.parse(text.slice(9)));
+      return entry.success ? [entry.data] : [];
+    });
+}
+
+function generationOf(bytes: Uint8Array): number {
+  const [, generation] = /^\{"generation":(\d+)\}/.exec(new TextDecoder().decode(bytes.subarray(0, 64))) ?? [];
+  return Number(generation ?? 0);
+}

@@ -1,0 +1,83 @@
+import { z } from "zod";
+
+/**
+ * Who says what a sample is, and how much that counts: what somebody says outright stands against what a rule concludes, and that
+ * against what the model itself believes.
+ */
+export const LABEL_ORIGINS = {
+  /** `lichen label`. */
+  person: 2,
+  /** The class folder that the file lay in. */
+  folder: 2,
+  http: 2,
+  mqtt: 2,
+  /** A rule that heard a second sensor. */
+  sensor: 1,
+  /** The model, sure of itself. */
+  confidence: 0,
+} as const;
+
+export type LabelOrigin = keyof typeof LABEL_ORIGINS;
+
+const origin = z.enum(Object.keys(LABEL_ORIGINS) as [LabelOrigin, ...LabelOrigin[]]);
+
+export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** What the model said when the sample came. */
+export const predictionSchema = z.strictObject({
+  label: z.string(),
+  confidence: z.number(),
+  /** sha256 of the adapter that served; null is the bare base. */
+  adapter: z.string().nullable(),
+});
+
+export type Prediction = z.infer<typeof predictionSchema>;
+
+/** All that is known of a sample beside its bytes: a row of the index, a line of the journal. */
+export const entrySchema = z.strictObject({
+  /** Of the bytes that came in. */
+  sha256: sha256Schema,
+  /** The label in force; null: nobody has said, or it was taken back. */
+  label: z.string().nullable(),
+  /** Who said so. With a label of null: who took it back, or null where nobody has said anything. */
+  origin: origin.nullable(),
+  /** Place in the order in which samples and labels came, over all starts of the board: no clock is needed for it. */
+  sequence: z.int().nonnegative(),
+  /** Likewise, of the label's last change. */
+  labelSequence: z.int().nonnegative(),
+  /** By the board's clock, which may be wrong. */
+  arrivedAtMs: z.number(),
+  /** The source that brought it. */
+  source: z.string().nullable(),
+  prediction: predictionSchema.nullable(),
+  extension: z.string(),
+  /** Of the file as it is kept. */
+  bytes: z.int().nonnegative(),
+});
+
+export type Entry = z.infer<typeof entrySchema>;
+
+/** A labelled sample as rounds use it. Its file is named by the hash of what came in, its folder by its label. */
+export interface Sample {
+  readonly sha256: string;
+  readonly label: string;
+  readonly path: string;
+  readonly bytes: number;
+  readonly origin?: LabelOrigin | null;
+  readonly labelSequence?: number;
+}
+
+/** A sample as it is kept, labelled or not. */
+export interface StoredSample extends Readonly<Entry> {
+  readonly path: string;
+  /** By the clock that never runs backwards; null where the sample came before the daemon's last start. */
+  readonly arrivedMs: number | null;
+}
+
+export type LabelledSample = StoredSample & Sample;
+
+export const isLabelled = (sample: StoredSample): sample is LabelledSample => sample.label !== null;
+
+/** Whether what `next` says may replace what has been said. */
+export const outranks = (next: LabelOrigin, current: LabelOrigin | null): boolean =>
+  current === null || LABEL_ORIGINS[next] >= LABEL_ORIGINS[current];
