@@ -16,6 +16,10 @@ export interface Adapters {
   install(adapter: Adapter): Promise<void>;
   /** @throws NOTHING_TO_ROLL_BACK, STORAGE_FAILED: nothing changed */
   rollBack(reason: string): Promise<void>;
+  /** Takes the current adapter out of service, for another one on the shelf or the base. @throws STORAGE_FAILED: nothing changed */
+  revert(to: string | null, reason: string): Promise<void>;
+  /** Serves an adapter of the shelf, or the base, though it may have been refused.  @throws ADAPTER_CORRUPT, STORAGE_FAILED: nothing changed */
+  choose(sha256: string | null): Promise<void>;
   refuse(sha256: string, reason: string): Promise<void>;
   /** What is known of an adapter on the shelf. */
   known(sha256: string): Adapter | undefined;
@@ -28,9 +32,14 @@ export interface AdaptersOptions {
   /** @throws ADAPTER_CORRUPT, ADAPTER_WRONG_BASE */
   readonly decode: (bytes: Uint8Array, at: string) => Adapter;
   readonly log: Logger;
+  /** What comes between reading the shelf and loading from it; returns what stood in the way. */
+  readonly beforeLoad?: () => Promise<readonly Error[]>;
+  /** The adapter to fall back on when neither the current one nor the one before loads. */
+  readonly lastKnownGood?: () => string | null;
 }
 
-export function createAdapters({ shelf, open, decode, log }: AdaptersOptions): Adapters {
+export function createAdapters(options: AdaptersOptions): Adapters {
+  const { shelf, open, decode, log, beforeLoad, lastKnownGood } = options;
   const loaded = new Map<string, Adapter>();
   let serving: Serving<Reading, Classification> | undefined;
   let last: Promise<unknown> = Promise.resolve();
@@ -53,6 +62,25 @@ export function createAdapters({ shelf, open, decode, log }: AdaptersOptions): A
 
   const openStored = async (sha256: string | null) => (sha256 === null ? open() : open(await load(sha256)));
 
+  /** Goes back to an adapter, or to the base where that one cannot be loaded. */
+  const leave = (goal: () => string | null, change: () => Promise<void>, reason: string) =>
+    queued(async () => {
+      const [from, to] = [shelf.state().current, goal()];
+      const session = await openStored(to).catch((error) => {
+        log.error({ code: errorCode(error), adapter: to }, "it cannot be loaded: back to the base");
+        return open();
+      });
+      try {
+        await change();
+        if (session.adapter !== shelf.state().current) await shelf.drop(null);
+      } catch (error) {
+        await session.close();
+        throw error;
+      }
+      await live().exchange(session);
+      log.warn({ from, to: session.adapter, reason }, "the adapter is out of service");
+    });
+
   function live(): Serving<Reading, Classification> {
     if (serving === undefined)
       throw new LichenError("CANCELLED", { at: "inference", found: "a daemon that has not started" });
@@ -61,10 +89,11 @@ export function createAdapters({ shelf, open, decode, log }: AdaptersOptions): A
 
   return {
     async start() {
-      const problems: Error[] = [...(await shelf.start())];
+      const problems: Error[] = [...(await shelf.start()), ...((await beforeLoad?.()) ?? [])];
       const { current, previous } = shelf.state();
-      const ways = [...new Set([current, previous, null])].slice(current === null ? -1 : 0);
-      for (const sha256 of ways) {
+      const others = [previous, lastKnownGood?.() ?? null].filter((sha256) => sha256 !== null);
+      const ways = current === null ? [null] : [...new Set([current, ...others]), null];
+      for (const [at, sha256] of ways.entries()) {
         try {
           serving = createServing(await openStored(sha256));
           break;
@@ -74,7 +103,7 @@ export function createAdapters({ shelf, open, decode, log }: AdaptersOptions): A
           problems.push(error instanceof Error ? error : new Error(String(error)));
           log.error({ code: errorCode(error), adapter: sha256 }, `the adapter cannot be loaded: ${error}`);
           // A disk that takes no writes must not keep the board from serving.
-          await shelf.drop().catch((failure) => problems.push(failure));
+          await shelf.drop(ways[at + 1] ?? null).catch((failure) => problems.push(failure));
         }
       }
       for (const problem of problems) log.error({ code: errorCode(problem) }, problem.message);
@@ -101,24 +130,28 @@ export function createAdapters({ shelf, open, decode, log }: AdaptersOptions): A
         log.info({ adapter: adapter.sha256, version: shelf.state().version }, "adapter swapped in");
       }),
     rollBack: (reason) =>
+      leave(
+        () => shelf.state().previous,
+        () => shelf.rollBack(reason),
+        reason,
+      ),
+    revert: (to, reason) =>
+      leave(
+        () => to,
+        () => shelf.revert(to, reason),
+        reason,
+      ),
+    choose: (sha256) =>
       queued(async () => {
-        const { current, previous } = shelf.state();
-        const session = await openStored(previous).catch((error) => {
-          log.error(
-            { code: errorCode(error), adapter: previous },
-            "the adapter before cannot be loaded: back to the base",
-          );
-          return open();
-        });
+        const session = await openStored(sha256);
         try {
-          await shelf.rollBack(reason);
-          if (session.adapter !== shelf.state().current) await shelf.drop();
+          await shelf.choose(sha256);
         } catch (error) {
           await session.close();
           throw error;
         }
         await live().exchange(session);
-        log.warn({ from: current, to: session.adapter, reason }, "rolled back");
+        log.warn({ adapter: sha256 }, "chosen by hand");
       }),
     refuse: (sha256, reason) => queued(() => shelf.refuse(sha256, reason)),
     known: (sha256) => loaded.get(sha256),

@@ -10,17 +10,27 @@ export interface Session<Input, Output> {
 
 /** Inference without a gap: sessions are exchanged between two inferences, the old one closed after. */
 export interface Serving<Input, Output> {
-  classify(input: Input): Promise<{ output: Output; adapter: string | null }>;
+  classify(input: Input): Promise<Answer<Output>>;
+  /** The same for the daemon's own purposes, once nobody waits for an answer; not counted. */
+  consider(input: Input): Promise<Answer<Output>>;
   /** Resolves when the new session serves. */
   exchange(session: Session<Input, Output>): Promise<void>;
   adapter(): string | null;
   inferences(): number;
+  /** Whether somebody waits for an answer. */
+  isBusy(): boolean;
   stop(): Promise<void>;
+}
+
+export interface Answer<Output> {
+  readonly output: Output;
+  readonly adapter: string | null;
 }
 
 export function createServing<Input, Output>(first: Session<Input, Output>): Serving<Input, Output> {
   let session: Session<Input, Output> | undefined = first;
   let inferences = 0;
+  let waiting = 0;
   let last: Promise<unknown> = Promise.resolve();
 
   // One line for inferences and exchanges: an exchange waits for its turn like everybody else.
@@ -33,13 +43,27 @@ export function createServing<Input, Output>(first: Session<Input, Output>): Ser
     return next;
   }
 
+  const answer = async (serving: Session<Input, Output>, input: Input): Promise<Answer<Output>> => ({
+    output: await serving.classify(input),
+    adapter: serving.adapter,
+  });
+
   return {
-    classify: (input) =>
-      inLine(async (serving) => {
-        const output = await serving.classify(input);
+    async classify(input) {
+      waiting++;
+      try {
+        const answered = await inLine((serving) => answer(serving, input));
         inferences++;
-        return { output, adapter: serving.adapter };
-      }),
+        return answered;
+      } finally {
+        waiting--;
+      }
+    },
+    async consider(input) {
+      // Whoever comes meanwhile waits for one inference at most.
+      while (waiting > 0) await last;
+      return inLine((serving) => answer(serving, input));
+    },
     exchange: (next) =>
       inLine(async (old) => {
         session = next;
@@ -47,6 +71,7 @@ export function createServing<Input, Output>(first: Session<Input, Output>): Ser
       }),
     adapter: () => session?.adapter ?? null,
     inferences: () => inferences,
+    isBusy: () => waiting > 0,
     async stop() {
       await inLine(async (serving) => {
         session = undefined;

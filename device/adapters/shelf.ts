@@ -5,7 +5,18 @@ import { LichenError } from "../../runtime/errors.ts";
 import { type Disk, isMissing } from "../disk/disk.ts";
 import { removeTemporaries, writeDurably } from "../disk/durable.ts";
 import { stateFile } from "../disk/state-file.ts";
-import { dropped, FRESH, isRefused, refused, rolledBack, type ShelfState, shelfSchema, taken } from "./state.ts";
+import {
+  chosen,
+  dropped,
+  FRESH,
+  isRefused,
+  refused,
+  reverted,
+  rolledBack,
+  type ShelfState,
+  shelfSchema,
+  taken,
+} from "./state.ts";
 
 /** Adapters on disk, by content, and the durable word on which of them serves. */
 export interface Shelf {
@@ -21,11 +32,25 @@ export interface Shelf {
   refuse(sha256: string, reason: string): Promise<void>;
   /** @throws NOTHING_TO_ROLL_BACK, STORAGE_FAILED */
   rollBack(reason: string): Promise<void>;
-  /** Gives up a current adapter that cannot be loaded. */
-  drop(): Promise<void>;
+  /** Takes the current adapter out of service for its faults. @throws STORAGE_FAILED */
+  revert(to: string | null, reason: string): Promise<void>;
+  /** Makes current what a person wants, and is on the shelf. @throws STORAGE_FAILED */
+  choose(sha256: string | null): Promise<void>;
+  /** Gives up a current adapter that cannot be loaded, for the one before where nothing else is named. */
+  drop(to?: string | null): Promise<void>;
+  /** Adapters that are here, by name. */
+  held(): Promise<readonly string[]>;
 }
 
-export function createShelf({ directory, disk, log }: { directory: string; disk: Disk; log: Logger }): Shelf {
+export interface ShelfOptions {
+  readonly directory: string;
+  readonly disk: Disk;
+  readonly log: Logger;
+  /** Adapters that stay, beside the current one and the one before. */
+  readonly alsoKept?: () => readonly (string | null)[];
+}
+
+export function createShelf({ directory, disk, log, alsoKept = () => [] }: ShelfOptions): Shelf {
   const file = stateFile(disk, join(directory, "state.json"), shelfSchema, FRESH);
   let state = FRESH;
 
@@ -40,11 +65,12 @@ export function createShelf({ directory, disk, log }: { directory: string; disk:
 
   /** Only after the state is durable: until then an old file may still be needed. */
   async function clear(): Promise<void> {
-    const kept = new Set([state.current, state.previous].map((sha256) => `${sha256}${ENDING}`));
-    for (const name of await disk.list(directory)) {
-      if (name.endsWith(ENDING) && !kept.has(name)) await disk.remove(join(directory, name));
-    }
+    const kept = new Set([state.current, state.previous, ...alsoKept()]);
+    for (const sha256 of await held()) if (!kept.has(sha256)) await disk.remove(pathOf(sha256));
   }
+
+  const held = async () =>
+    (await disk.list(directory)).filter((name) => name.endsWith(ENDING)).map((name) => name.slice(0, -ENDING.length));
 
   return {
     async start() {
@@ -82,7 +108,10 @@ export function createShelf({ directory, disk, log }: { directory: string; disk:
       if (state.current === null) throw new LichenError("NOTHING_TO_ROLL_BACK", { at: directory });
       await change(rolledBack(state, reason));
     },
-    drop: () => change(dropped(state)),
+    revert: (to, reason) => change(reverted(state, to, reason)),
+    choose: (sha256) => change(chosen(state, sha256)),
+    drop: (to) => change(dropped(state, to)),
+    held,
   };
 }
 

@@ -46,10 +46,24 @@ export function rolledBack(state: ShelfState, reason: string): ShelfState {
   return refused(back, state.current, reason);
 }
 
+/** Out of service for its own faults, for another that is known to be good; what it left is refused. */
+export function reverted(state: ShelfState, to: string | null, reason: string): ShelfState {
+  if (state.current === null) return state;
+  const previous = state.previous === to ? null : state.previous;
+  return refused({ ...state, version: state.version + 1, current: to, previous }, state.current, reason);
+}
+
+/** A person's choice: it serves, whatever was said against it before. */
+export const chosen = (state: ShelfState, adapter: string | null): ShelfState => ({
+  ...state,
+  ...(state.current !== adapter && { version: state.version + 1, current: adapter, previous: state.current }),
+  refused: state.refused.filter(({ sha256 }) => sha256 !== adapter),
+});
+
 /** What cannot be loaded leaves, without being refused: a good copy of it may come back. */
-export const dropped = (state: ShelfState): ShelfState => ({
+export const dropped = (state: ShelfState, to: string | null = state.previous): ShelfState => ({
   ...state,
   version: state.version + 1,
-  current: state.previous,
+  current: to,
   previous: null,
 });
