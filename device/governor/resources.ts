@@ -52,8 +52,9 @@ export function createResourceMeter(options: ResourceMeterOptions): ResourceMete
   }
 
   async function observe(): Promise<void> {
-    await energy.sample();
+    // The process may end meanwhile.
     const looked = running;
+    await energy.sample();
     if (looked !== null) looked.usage = later(looked.usage, await readProcessUsage(system, looked.pid));
   }
 
