@@ -8,7 +8,7 @@ import type { Clock } from "../clock.ts";
 import { type Disk, isMissing } from "../disk/disk.ts";
 import { moveDurably, writeDurably } from "../disk/durable.ts";
 import { labelFolder, RESERVED } from "../samples/label-folder.ts";
-import { MAX_FILE_BYTES, type Sink, type Source } from "./source.ts";
+import { isRefusal, MAX_FILE_BYTES, type Sink, type Source } from "./source.ts";
 
 export interface FolderSourceOptions {
   readonly folder: string;
@@ -152,10 +152,6 @@ export function folderSource(options: FolderSourceOptions): Source {
     counts: () => ({ ...counts }),
   };
 }
-
-/** A refusal is about the file and will not change by trying again; anything else (a full disk) may pass. */
-export const isRefusal = (error: unknown): error is LichenError =>
-  error instanceof LichenError && error.code !== "STORAGE_FAILED" && error.code !== "CANCELLED";
 
 /** Hidden and temporary names are files still being written, by whoever writes them. */
 const UNFINISHED = /^\.|\.(tmp|part)$/;

@@ -1,3 +1,5 @@
+import { type ErrorCode, LichenError } from "../../runtime/errors.ts";
+
 /** A bigger file is no sample of anything that a board's model hears or sees; it is not even read. */
 export const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
@@ -37,4 +39,22 @@ export interface Source {
   /** Resolves when the file in hand is done with. */
   stop(): Promise<void>;
   counts(): SourceCounts;
+  /** Of what depends on somebody else: a program, a broker. */
+  health?(): SourceHealth;
 }
+
+export interface SourceHealth {
+  readonly state: "running" | "waiting" | "stopped";
+  /** What went wrong last, whether or not it is over. */
+  readonly problem: { readonly code: string; readonly message: string } | null;
+  /** How often the program was started, or the broker reached. */
+  readonly starts: number;
+  /** Left out on purpose: silence, pictures between two that were looked at, what found no place in the queue. */
+  readonly skipped: number;
+}
+
+/** A refusal is about the file and will not change by trying again; anything else (a full disk, a full queue) may pass. */
+export const isRefusal = (error: unknown): error is LichenError =>
+  error instanceof LichenError && !PASSING.has(error.code);
+
+const PASSING: ReadonlySet<ErrorCode> = new Set(["STORAGE_FAILED", "CANCELLED", "QUEUE_FULL"]);
