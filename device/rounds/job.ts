@@ -2,7 +2,9 @@ import { z } from "zod";
 import { metricsSchema } from "../../runtime/adapter/adapter.ts";
 import { PROGRESS_PHASES } from "../../runtime/train/request.ts";
 
-const sample = z.strictObject({ path: z.string(), label: z.string() });
+const labelled = z.strictObject({ path: z.string(), label: z.string() });
+/** null: nobody has said what it is. */
+const sample = z.strictObject({ path: z.string(), label: z.string().nullable() });
 const gate = z.strictObject({ minHeldOut: z.number(), maxForgetting: z.number() });
 
 /** What the training process is asked, over IPC. Paths, not bytes: samples are many. */
@@ -11,7 +13,7 @@ export const jobSchema = z.discriminatedUnion("kind", [
     kind: z.literal("train"),
     model: z.string(),
     samples: z.array(sample),
-    heldOut: z.array(sample),
+    heldOut: z.array(labelled),
     method: z.string(),
     epochs: z.int().optional(),
     seed: z.int(),
@@ -31,7 +33,7 @@ export const jobSchema = z.discriminatedUnion("kind", [
   z.strictObject({
     kind: z.literal("appraise"),
     model: z.string(),
-    samples: z.array(sample),
+    samples: z.array(labelled),
     candidate: z.string(),
     incumbent: z.string().optional(),
     threads: z.int(),
@@ -51,7 +53,7 @@ export const progressSchema = z.object({
 
 export type JobProgress = z.infer<typeof progressSchema>;
 
-const verdict = z.object({
+export const verdictSchema = z.object({
   decision: z.object({ accepted: z.boolean(), reason: z.string(), explanation: z.string() }),
   metrics: z.object({ before: metricsSchema, after: metricsSchema }),
   /** Of the candidate; for `train` it is the file at `output`. */
@@ -60,13 +62,22 @@ const verdict = z.object({
   unreadable: z.array(z.object({ path: z.string(), message: z.string() })),
 });
 
-export type Verdict = z.infer<typeof verdict>;
+export type Verdict = z.infer<typeof verdictSchema>;
+
+/** What the process has taken, as it says itself; null where it cannot tell. */
+const usageSchema = z.object({
+  cpuSeconds: z.number().nullable(),
+  peakMemoryBytes: z.number().nullable(),
+  writtenBytes: z.number().nullable(),
+});
 
 /** What the training process says back. */
 export const messageSchema = z.discriminatedUnion("tag", [
   z.object({ tag: z.literal("alive") }),
   z.object({ tag: z.literal("progress"), progress: progressSchema }),
-  z.object({ tag: z.literal("done"), verdict }),
+  z.object({ tag: z.literal("done"), verdict: verdictSchema }),
+  /** Comes before `done` or `failed`. */
+  z.object({ tag: z.literal("usage"), usage: usageSchema }),
   z.object({
     tag: z.literal("failed"),
     code: z.string(),

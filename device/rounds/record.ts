@@ -1,8 +1,10 @@
 import { z } from "zod";
 // Not from the runtime's index: commands that only ask the daemon start without ONNX Runtime.
 import { metricsSchema } from "../../runtime/adapter/adapter.ts";
+import { resourcesSchema } from "../governor/resources.ts";
+import { shadowCountsSchema } from "./shadow.ts";
 
-const outcome = z.discriminatedUnion("tag", [
+export const outcomeSchema = z.discriminatedUnion("tag", [
   z.strictObject({ tag: z.literal("running") }),
   z.strictObject({ tag: z.literal("accepted"), reason: z.string(), explanation: z.string() }),
   z.strictObject({ tag: z.literal("rejected"), reason: z.string(), explanation: z.string() }),
@@ -21,7 +23,16 @@ export const roundSchema = z.strictObject({
   samples: z.strictObject({ train: z.int(), heldOut: z.int() }),
   adapter: z.string().nullable(),
   metrics: z.strictObject({ before: metricsSchema, after: metricsSchema }).nullable(),
-  outcome,
+  outcome: outcomeSchema,
+  // What came later is optional: records of earlier versions are read.
+  /** The round that this one goes on with: it was cut off. */
+  continues: z.int().positive().optional(),
+  /** How often it was paused. */
+  pauses: z.int().nonnegative().optional(),
+  /** Unlabelled samples that trained along. */
+  unlabelled: z.int().nonnegative().optional(),
+  shadow: shadowCountsSchema.optional(),
+  resources: resourcesSchema.optional(),
 });
 
 export type Round = z.infer<typeof roundSchema>;

@@ -12,7 +12,7 @@ import type { RunJob } from "./child.ts";
 import { type Decision, decide, type RoundPolicy } from "./decide.ts";
 import type { Job, JobProgress, Verdict } from "./job.ts";
 import { begun, failuresInARow, type History, interrupted, isOwed, NO_HISTORY, type Round, updated } from "./record.ts";
-import { assignRoles, judges, NO_ROLES, newSamples, type Roles, rolesOf } from "./roles.ts";
+import { assignRoles, forgotten, judges, NO_ROLES, newSamples, type Roles, rolesOf } from "./roles.ts";
 
 export interface RoundsOptions {
   readonly policy: RoundPolicy & { readonly holdOut: number };
@@ -52,6 +52,10 @@ export interface Rounds {
   stop(): Promise<void>;
   /** A labelled sample has been stored. */
   sampleStored(): void;
+  /** These samples have another label now, none, or are gone for good: the next round forgets what was learnt from them. */
+  forget(sha256s: readonly string[]): Promise<void>;
+  /** Does something while no round runs, and none begins. @throws ROUND_RUNNING */
+  whileIdle<T>(act: () => Promise<T>): Promise<T>;
   /** A training round now.  @throws ROUND_RUNNING, TOO_FEW_SAMPLES */
   request(onProgress: (progress: JobProgress) => void): Promise<Round>;
   /** Judges an adapter that the fleet offers, and serves it if it is good here. */
@@ -71,6 +75,7 @@ export function createRounds(options: RoundsOptions): Rounds {
   let sampleAtMs = Number.NEGATIVE_INFINITY;
   let failure = { inARow: 0, atMs: Number.NEGATIVE_INFINITY };
   let progress: JobProgress | null = null;
+  let forgottenMeanwhile: string[] = [];
   let waiting = 0;
   let started = false;
   let line: Promise<unknown> = Promise.resolve();
@@ -100,17 +105,20 @@ export function createRounds(options: RoundsOptions): Rounds {
 
   /** One job at a time: the board has little memory, and each job's outcome is the next one's start. */
   function exclusive<T>(act: () => Promise<T>): Promise<T> {
-    waiting++;
-    const next = line
-      .then(act)
-      .catch((error) => {
+    return inLine(() =>
+      act().catch((error) => {
         failure = { inARow: failure.inARow + 1, atMs: clock.monotonicMs() };
         throw error;
-      })
-      .finally(() => {
-        waiting--;
-        consider();
-      });
+      }),
+    );
+  }
+
+  function inLine<T>(act: () => Promise<T>): Promise<T> {
+    waiting++;
+    const next = line.then(act).finally(() => {
+      waiting--;
+      consider();
+    });
     line = next.catch(() => undefined);
     return next;
   }
@@ -119,7 +127,8 @@ export function createRounds(options: RoundsOptions): Rounds {
     const assignment = assignRoles(options.samples(), roles, policy.holdOut);
     const counts = { train: assignment.train.length, heldOut: assignment.heldOut.length };
     const { candidate, epochs, board, ...job } = options.job;
-    const start = options.incumbentPath();
+    const start = roles.startAfresh ? undefined : options.incumbentPath();
+    forgottenMeanwhile = [];
     return round({ kind: "train", trigger, samples: counts }, onProgress, {
       job: {
         ...job,
@@ -141,8 +150,9 @@ export function createRounds(options: RoundsOptions): Rounds {
         return () => options.onTrained(adapter, finished);
       },
       async conclude() {
-        await options.roles.save(rolesOf(assignment));
-        roles = rolesOf(assignment);
+        const used = forgotten(rolesOf(assignment), forgottenMeanwhile);
+        await options.roles.save(used);
+        roles = used;
       },
     });
   }
@@ -258,6 +268,18 @@ export function createRounds(options: RoundsOptions): Rounds {
     sampleStored() {
       sampleAtMs = clock.monotonicMs();
       consider();
+    },
+    async forget(sha256s) {
+      forgottenMeanwhile.push(...sha256s);
+      const rest = forgotten(roles, sha256s);
+      if (rest.trained.length + rest.heldOut.length === roles.trained.length + roles.heldOut.length) return;
+      await options.roles.save(rest);
+      roles = rest;
+      consider();
+    },
+    async whileIdle(act) {
+      if (waiting > 0) throw new LichenError("ROUND_RUNNING", { at: "the samples" });
+      return inLine(act);
     },
     async request(onProgress) {
       if (waiting > 0) throw new LichenError("ROUND_RUNNING", { at: "adapt" });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { assignRoles, judges, NO_ROLES, newSamples, rolesOf } from "../../../device/rounds/roles.ts";
+import { assignRoles, forgotten, judges, NO_ROLES, newSamples, rolesOf } from "../../../device/rounds/roles.ts";
 
 const hash = fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: 64, maxLength: 64 });
 const samples = fc
@@ -43,6 +43,39 @@ test("after a round nothing is new, and foreign adapters are judged by held-out 
       expect(newSamples(early, roles)).toEqual([]);
       expect(newSamples([...early, ...later], roles)).toEqual(later);
       expect(judges([...early, ...later], roles)).toEqual([...assignment.heldOut, ...later]);
+    }),
+  );
+});
+
+test("a sample that became something else is new if it is there, and what was learnt from it is not built upon", () => {
+  fc.assert(
+    fc.property(samples, fc.func(fc.boolean()), (all, becomesAnother) => {
+      const roles = rolesOf(assignRoles(all, NO_ROLES, 0.2));
+      const changed = all.filter(({ sha256 }) => becomesAnother(sha256));
+      const hashes = changed.map(({ sha256 }) => sha256);
+      const rest = forgotten(roles, hashes);
+      expect(newSamples(all, rest)).toEqual(changed);
+      expect(rest.startAfresh ?? false).toBe(roles.trained.some((sha256) => hashes.includes(sha256)));
+      // Until a round has been done without it.
+      expect(rolesOf(assignRoles(all, rest, 0.2)).startAfresh).toBe(undefined);
+    }),
+  );
+});
+
+test("what only the model itself believes is trained on and never judges, neither here nor an adapter of the fleet", () => {
+  fc.assert(
+    fc.property(samples, samples, (said, believed) => {
+      const all = [
+        ...said.map((sample) => ({ ...sample, origin: "person" as const })),
+        ...believed
+          .filter(({ sha256 }) => !said.some((other) => other.sha256 === sha256))
+          .map((sample) => ({ ...sample, origin: "confidence" as const })),
+      ];
+      const isBelieved = ({ origin }: { origin?: string | null }) => origin === "confidence";
+      const { train, heldOut } = assignRoles(all, NO_ROLES, 0.2);
+      expect(heldOut.filter(isBelieved)).toEqual([]);
+      expect(train.filter(isBelieved)).toEqual(all.filter(isBelieved));
+      expect(judges(all, NO_ROLES).filter(isBelieved)).toEqual([]);
     }),
   );
 });

@@ -33,7 +33,12 @@ const sampleList = (count: number): Sample[] =>
   }));
 
 /** Rounds over a folder; the folder outlives it, as a disk outlives a process. */
-async function opened(folder: string, runJob: RunJob, samples: Sample[] = sampleList(9)) {
+async function opened(
+  folder: string,
+  runJob: RunJob,
+  samples: Sample[] = sampleList(9),
+  incumbentPath: () => string | undefined = () => undefined,
+) {
   const clock = testClock();
   const candidate = join(folder, "candidate.safetensors");
   const adapters = { install: vi.fn(async () => {}), refuse: vi.fn(async () => {}) };
@@ -52,7 +57,7 @@ async function opened(folder: string, runJob: RunJob, samples: Sample[] = sample
     },
     samples: () => samples,
     adapters,
-    incumbentPath: () => undefined,
+    incumbentPath,
     decode: decodeFake,
     async runJob(job, run) {
       jobs.push(job);
@@ -187,3 +192,57 @@ test("an adapter of the fleet is judged by what ours was not trained on, then se
   expect((await board.rounds.appraise(foreign)).outcome.tag).toBe("rejected");
   expect(board.onTrained).toHaveBeenCalledOnce();
 });
+
+test("a round after a trained label was taken back does without the sample and starts from the base, the one after that does not", async () => {
+  const folder = await temporaryFolder();
+  const board = await opened(
+    folder,
+    async () => verdict(true),
+    sampleList(9),
+    () => "incumbent",
+  );
+  await request(board);
+  expect(board.jobs[0]).toMatchObject({ start: "incumbent" });
+  const taken = board.samples.find(({ path }) => hasTrained(board.jobs[0], path))!;
+  board.samples.splice(board.samples.indexOf(taken), 1);
+  await board.rounds.forget([taken.sha256]);
+  const next = await opened(
+    folder,
+    async () => verdict(true),
+    board.samples,
+    () => "incumbent",
+  );
+  await request(next);
+  expect(next.jobs[0]).not.toHaveProperty("start");
+  expect(hasTrained(next.jobs[0], taken.path)).toBe(false);
+  await request(next);
+  expect(next.jobs[1]).toMatchObject({ start: "incumbent" });
+});
+
+test("a label taken back while its sample is trained on counts after the round", async () => {
+  let finish = (_: Verdict) => {};
+  const board = await opened(await temporaryFolder(), () => new Promise((resolve) => (finish = resolve)));
+  const running = request(board);
+  await vi.waitFor(() => expect(board.jobs).toHaveLength(1));
+  const relabelled = board.samples.find(({ path }) => hasTrained(board.jobs[0], path))!;
+  await board.rounds.forget([relabelled.sha256]);
+  finish(verdict(true));
+  await running;
+  expect(board.rounds.newSamples()).toEqual([relabelled]);
+});
+
+test("what must not meet a round is refused while one runs, and no round begins before it is done", async () => {
+  let finish = (_: Verdict) => {};
+  const board = await opened(await temporaryFolder(), () => new Promise((resolve) => (finish = resolve)));
+  const running = request(board);
+  await vi.waitFor(() => expect(board.jobs).toHaveLength(1));
+  await expect(board.rounds.whileIdle(async () => {})).rejects.toMatchObject({ code: "ROUND_RUNNING" });
+  finish(verdict(true));
+  await running;
+  await board.rounds.whileIdle(async () => {
+    await expect(request(board)).rejects.toMatchObject({ code: "ROUND_RUNNING" });
+  });
+});
+
+const hasTrained = (job: Parameters<RunJob>[0] | undefined, path: string): boolean =>
+  job?.kind === "train" && job.samples.some((sample) => sample.path === path);
