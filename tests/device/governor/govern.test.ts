@@ -126,6 +126,27 @@ describe("between the two bounds", () => {
   });
 });
 
+test("memory, too, has one bound for starting and another for going on", () => {
+  const at = (megabytes: number, phase: "none" | "training") =>
+    govern(factsWith({ board: { availableBytes: megabytes * 2 ** 20 }, round: { phase } }), policy).tag;
+  expect(at(100, "none")).toBe("wait");
+  expect(at(100, "training")).toBe("go on");
+  expect(at(63, "training")).toBe("pause");
+});
+
+test.each(["training", "paused"] as const)(
+  "a round that is %s is not held back by what only a start waits for",
+  (phase) => {
+    const round = { newSamples: 0, failuresInARow: 2, sinceFailureMs: 0, sinceSampleMs: 0 };
+    expect(govern(factsWith({ round: { ...round, phase } }), policy).tag).toBe("go on");
+  },
+);
+
+test("a round that goes on after a pause does not rest", () => {
+  const round = { phase: "training", pauses: 1, sincePauseMs: 0 } as const;
+  expect(govern(factsWith({ round }), policy).tag).toBe("go on");
+});
+
 test("a temperature that wavers by a few degrees pauses once, not over and over", () => {
   const wavering = fc.array(fc.double({ min: 70.1, max: 77.9, noNaN: true }), { minLength: 1, maxLength: 50 });
   fc.assert(
