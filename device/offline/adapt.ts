@@ -41,6 +41,8 @@ export interface OfflineAdaptOptions extends Partial<TrainingOptions> {
   targets?: readonly string[];
   /** What becomes of the model's classes where folders name others; by default such a folder is an error. */
   classes?: ClassMode;
+  /** Whether training starts by aligning with the rehearsal pack. */
+  align?: boolean;
   /** A plan that takes more is refused; `adaptive` chooses within it. */
   budget?: Budget;
   /** A folder where cached activations are kept: for data sets larger than memory, and for the next run on the same samples. */

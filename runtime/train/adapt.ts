@@ -1,5 +1,7 @@
 import { type Adapter, type Metrics, makeAdapter } from "../adapter/adapter.ts";
+import { LichenError } from "../errors.ts";
 import { type GateDecision, gate } from "../gate/gate.ts";
+import type { Rehearsal } from "../package/package.ts";
 import type { Explanation } from "../plan/index.ts";
 import { choosePlan } from "./choose.ts";
 import { makeDataset } from "./dataset.ts";
@@ -36,7 +38,8 @@ export interface AdaptResult {
  * The adapter comes back even when the gate refuses it; whether to serve it is the caller's business.
  * @throws UNKNOWN_CLASS, TOO_FEW_SAMPLES, ONE_CLASS, SAMPLES_ALIKE, BAD_SAMPLE, BAD_CARD, UNKNOWN_METHOD, NOTHING_TO_TRAIN, NO_GRADIENT, ADAPTER_WRONG_BASE, DIVERGED, CANCELLED
  */
-export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
+export async function adapt(request: AdaptOptions): Promise<AdaptResult> {
+  const { reference, ...options } = placed(request);
   const { model, signal } = options;
   const lap = stopwatch(options.clockMs);
   const { training, random, task, base } = makeJob(options);
@@ -48,6 +51,7 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
     const dataset = await makeDataset(plan, model, task, cache, {
       training,
       augment: options.augment,
+      reference,
       signal,
       onProgress: (done, total) => options.onProgress?.({ phase: "cache", done, total }),
     });
@@ -81,6 +85,21 @@ export async function adapt(options: AdaptOptions): Promise<AdaptResult> {
   } finally {
     await cache.close();
   }
+}
+
+/** A request whose pack, where training starts by aligning, is no more to be kept but only to be aligned with. @throws BAD_ARGUMENT */
+function placed(request: AdaptOptions): AdaptOptions & { reference?: Rehearsal } {
+  const { align, start, model } = request;
+  // An adapter that serves already has been there.
+  if (!align || start) return request;
+  const { rehearsal, ...bare } = model;
+  if (rehearsal) return { ...request, model: bare, reference: rehearsal };
+  throw new LichenError("BAD_ARGUMENT", {
+    at: "align",
+    found: `no rehearsal pack in ${model.path}`,
+    wanted: "a package that has one: it says what the base's own world is like",
+    todo: "make one with lichen import --rehearsal",
+  });
 }
 
 const withAccuracy = (metrics: Metrics) => ({ accuracy: metrics.heldOut?.accuracy ?? null, ...metrics });

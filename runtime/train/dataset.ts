@@ -22,6 +22,8 @@ export interface Dataset {
   heldOut: CachedRows;
   /** Of the rehearsal pack, what only measures forgetting. */
   rehearsal: { rows: CachedRows; labels: readonly number[] };
+  /** What the base's own world is like, where training starts by aligning with it. */
+  reference: { rows: CachedRows; labels: readonly number[] } | null;
   /** Stands for all samples, their views and their labels. */
   fingerprint: string;
 }
@@ -29,6 +31,7 @@ export interface Dataset {
 export interface DatasetOptions {
   training: TrainingOptions;
   augment?: AugmentPolicy | undefined;
+  reference?: Rehearsal | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: ((done: number, total: number) => void) | undefined;
 }
@@ -94,6 +97,7 @@ export async function makeDataset(
     },
     heldOut: await heldInMemory(heldOut, training),
     rehearsal: pack ? pack.heldOut : { rows: NO_ROWS, labels: [] },
+    reference: options.reference ? await cacheExamples(cache, options.reference) : null,
     fingerprint: fingerprint(
       [...trainSources, ...heldOutSources].map(({ keys }) => keys),
       task.labels,
@@ -137,23 +141,32 @@ async function sampleSource(sample: Sample, views: number, seed: number, policy 
 /** Of each class every other example trains along; the rest only measures what is forgotten. @throws REHEARSAL_CORRUPT */
 async function cachePack(cache: RowCache, rehearsal: Rehearsal) {
   const split = splitRehearsal(rehearsal);
-  const part = async (indices: readonly number[]) => {
-    const sources = indices.map((at) => {
-      const row = sliceRows(rehearsal.features, at, at + 1);
-      const keys = [rowKey({ sample: sha256(bytesOf(row)) })];
-      return { keys, load: async () => [row] };
-    });
-    const rows = await cache.add(sources, rehearsal.value).catch((cause: unknown) => {
-      if (!(cause instanceof LichenError) || !["BAD_ARGUMENT", "BAD_SAMPLE"].includes(cause.code)) throw cause;
-      throw new LichenError("REHEARSAL_CORRUPT", {
-        at: `value ${rehearsal.value}`,
-        wanted: "a value at or before the frontier",
-        cause,
-      });
-    });
-    return { rows: await resident(rows), labels: indices.map((at) => rehearsal.labels[at]!) };
+  return {
+    train: await cacheExamples(cache, rehearsal, split.train),
+    heldOut: await cacheExamples(cache, rehearsal, split.heldOut),
   };
-  return { train: await part(split.train), heldOut: await part(split.heldOut) };
+}
+
+/** @throws REHEARSAL_CORRUPT */
+async function cacheExamples(
+  cache: RowCache,
+  { value, features, labels }: Rehearsal,
+  indices: readonly number[] = [...labels.keys()],
+) {
+  const sources = indices.map((at) => {
+    const row = sliceRows(features, at, at + 1);
+    const keys = [rowKey({ sample: sha256(bytesOf(row)) })];
+    return { keys, load: async () => [row] };
+  });
+  const rows = await cache.add(sources, value).catch((cause: unknown) => {
+    if (!(cause instanceof LichenError) || !["BAD_ARGUMENT", "BAD_SAMPLE"].includes(cause.code)) throw cause;
+    throw new LichenError("REHEARSAL_CORRUPT", {
+      at: `value ${value}`,
+      wanted: "a value at or before the frontier",
+      cause,
+    });
+  });
+  return { rows: await resident(rows), labels: indices.map((at) => labels[at]!) };
 }
 
 /** Everything but the teacher, whose opinion is asked once the evaluation graph is there. */

@@ -141,7 +141,7 @@ async function runEpoch(trainer: Trainer, options: FitOptions, { epoch, training
  * By loss and not by accuracy, which a handful of held-out samples hardly resolves; forgetting counts as much as learning.
  * Where nothing can be measured, the latest is taken.
  */
-function better(fresh: Metrics, best: Metrics): boolean {
+export function better(fresh: Metrics, best: Metrics): boolean {
   const [a, b] = [fresh, best].map(losses) as [number[], number[]];
   return a.length === 0 || sumOf(a) < sumOf(b);
 }

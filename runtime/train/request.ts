@@ -30,6 +30,11 @@ export interface AdaptOptions extends Partial<TrainingOptions>, TaskOptions {
   budget?: Budget;
   /** The adapter being served now: training goes on from it and must beat it. */
   start?: Adapter;
+  /**
+   * For a place that looks or sounds otherwise for good: training starts with every layer's outputs brought back to where they are on
+   * the rehearsal pack. The pack is of another world then: it neither trains along nor measures forgetting.
+   */
+  align?: boolean | undefined;
   gate?: GatePolicy;
   /** What augmented views disturb. */
   augment?: AugmentPolicy;

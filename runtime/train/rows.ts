@@ -136,6 +136,13 @@ export async function resident(rows: CachedRows): Promise<CachedRows> {
   return { count: rows.count, rowBytes: rows.rowBytes, load };
 }
 
+/** Some of the rows, in the order given. */
+export const subset = (all: CachedRows, chosen: readonly number[]): CachedRows => ({
+  count: chosen.length,
+  rowBytes: all.rowBytes,
+  load: (rows) => all.load(rows === undefined ? chosen : rows.map((row) => chosen[row]!)),
+});
+
 /** The rows of one, and behind them those of another; to be asked for in ascending order. */
 export function joined(a: CachedRows, b: CachedRows): CachedRows {
   if (b.count === 0) return a;

@@ -9,15 +9,17 @@ import { fingerprint } from "../package/package.ts";
 import { type Plan, startParameters } from "../plan/plan.ts";
 import { predict } from "../plan/predict.ts";
 import { type SeededRandom, seeded } from "../random/random.ts";
+import { aligned } from "./align.ts";
 import { stepsPerEpoch } from "./batches.ts";
 import { decodeCheckpoint, encodeCheckpoint, type RunIdentity } from "./checkpoint.ts";
 import type { Dataset } from "./dataset.ts";
-import { type FitState, firstRate, trainParameters } from "./fit.ts";
+import { better, type FitState, firstRate, trainParameters } from "./fit.ts";
 import { imprinted } from "./imprint.ts";
 import { type Measure, measureWith } from "./measure.ts";
 import type { TrainingOptions } from "./options.ts";
 import { type ProbeOptions, probeLearningRate } from "./probe.ts";
 import type { AdaptOptions, CheckpointStore } from "./request.ts";
+import { subset } from "./rows.ts";
 import { ownClasses, type Task } from "./task.ts";
 import { type Evaluator, openEvaluator, openTrainer, type Trainer } from "./trainer.ts";
 
@@ -37,7 +39,7 @@ export async function train(run: Run) {
   try {
     const measure = await measureWith(evaluator, task, dataset);
     const side = { ...dataset.train.side, ...(await teacher(run, evaluator)) };
-    const start = await startOf(run);
+    const start = await startOf(run, measure);
     const trainer = await openTrainer(await deriveEpoch(plan, { ...training, terms: dataset.terms }), plan, {
       ...training,
       set: { rows: dataset.train.rows, side },
@@ -121,7 +123,15 @@ function identityOf({ model, plan, task, training, dataset, start, augment }: Ru
   return {
     base: model.sha256,
     method: plan.method,
-    plan: fingerprint(plan.spec, training, learnt, dataset.fingerprint, start?.sha256 ?? null, augment ?? null),
+    plan: fingerprint(
+      plan.spec,
+      training,
+      learnt,
+      dataset.fingerprint,
+      start?.sha256 ?? null,
+      augment ?? null,
+      dataset.reference !== null,
+    ),
   };
 }
 
@@ -137,10 +147,13 @@ async function takenUp(checkpoint: CheckpointStore, identity: RunIdentity): Prom
   }
 }
 
-/** Where training starts: at the adapter that serves now, or at the base; new classes at the means of their samples. */
-async function startOf(run: Run): Promise<Tensors> {
+/**
+ * Where training starts: at the adapter that serves now, or at the base; aligned, where that is asked for and better; new classes at the
+ * means of their samples.
+ */
+async function startOf(run: Run, measure: Measure): Promise<Tensors> {
   const { plan, task, dataset, training, signal } = run;
-  const from = incumbentOf(run);
+  const from = await alignedOrNot(run, measure, incumbentOf(run));
   const known = knownBefore(run);
   if (known === task.classes.length) return from;
   const { local } = dataset.batches;
@@ -148,13 +161,38 @@ async function startOf(run: Run): Promise<Tensors> {
   return imprinted(plan, from, known, { rows: dataset.train.rows, local, labels }, { ...training, signal });
 }
 
-/** What serves now has no answer for classes that come only with this adapter. */
-async function beforeOf(run: Run, measure: Measure, measured: Metrics): Promise<Metrics> {
+/** Where the place is hardly another one, means that were taken of a few samples do more harm than good. */
+async function alignedOrNot(run: Run, measure: Measure, from: Tensors): Promise<Tensors> {
+  const { plan, task, training, signal } = run;
+  const { train, batches, reference } = run.dataset;
+  if (!reference) return from;
+  const local = { rows: subset(train.rows, batches.local) };
+  const weights = sharesAs(
+    task.train.map((at) => task.labels[at]![0]),
+    reference.labels,
+  );
+  const there = { rows: reference.rows, ...(weights && { weights }) };
+  const moved = await aligned(plan, from, { local, reference: there, ...training, signal });
   const known = knownBefore(run);
-  if (known === run.task.classes.length) return measured;
+  return better(await measure(moved, known), await measure(from, known)) ? moved : from;
+}
+
+/** Weights that give reference samples the classes' shares of local ones; none where nobody has said what those are. */
+function sharesAs(local: readonly (number | undefined)[], reference: readonly number[]): number[] | undefined {
+  if (local.some((label) => label === undefined)) return undefined;
+  const count = (labels: readonly (number | undefined)[], wanted: number) =>
+    labels.filter((label) => label === wanted).length;
+  const weights = reference.map((label) => count(local, label) / count(reference, label));
+  return weights.some((weight) => weight > 0) ? weights : undefined;
+}
+
+/** Of what serves now; it has no answer for classes that come only with this adapter. @param started of where training began */
+async function beforeOf(run: Run, measure: Measure, started: Metrics): Promise<Metrics> {
+  const known = knownBefore(run);
+  if (known === run.task.classes.length && !run.dataset.reference) return started;
   if (known > 0) return measure(incumbentOf(run), known);
   // Of several labels a sample there is but a loss, and nothing to compare that with than what imprinting alone gives.
-  return run.task.loss === "bce" ? measured : { heldOut: null, rehearsal: null };
+  return run.task.loss === "bce" ? started : { heldOut: null, rehearsal: null };
 }
 
 const incumbentOf = ({ plan, start }: Run): Tensors => (start ? parametersUnder(start, plan) : startParameters(plan));

@@ -40,6 +40,10 @@ const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
       "what is lowered; follows from the labels by default; bce takes folders such as cat+dog, and _none",
       CHOICES.loss,
     ],
+    [
+      "--align",
+      "the place looks or sounds otherwise for good: begin by aligning with the rehearsal pack, and do not keep it",
+    ],
     ["--label-smoothing <share>", "of certainty that is given to the other classes (default 0)", share],
     ["--distillation <weight>", "of the base's own opinion, or auto: 1 with classes beside its own, else 0", weight],
     ["--rehearsal-mix <n>", "rehearsed samples for each local one (default 0.5)", number],
