@@ -10,6 +10,7 @@ import { addEval } from "./cli/commands/eval.ts";
 import { addImport } from "./cli/commands/import.ts";
 import { addInfer } from "./cli/commands/infer.ts";
 import { addInspect } from "./cli/commands/inspect.ts";
+import { addInstall } from "./cli/commands/install.ts";
 import { addMerge } from "./cli/commands/merge.ts";
 import { addModels } from "./cli/commands/models.ts";
 import { addPlan } from "./cli/commands/plan.ts";
@@ -17,6 +18,7 @@ import { addQuantize } from "./cli/commands/quantize.ts";
 import { addRollback } from "./cli/commands/rollback.ts";
 import { addSamples } from "./cli/commands/samples.ts";
 import { addStatus } from "./cli/commands/status.ts";
+import { addUninstall } from "./cli/commands/uninstall.ts";
 import { EXIT, exitCodeOf } from "./cli/exit.ts";
 import type { Terminal } from "./cli/terminal.ts";
 import { softwareVersion } from "./cli/version.ts";
@@ -35,6 +37,7 @@ const COMMANDS: Readonly<Record<string, readonly AddCommand[]>> = {
     addAverage,
     addDerive,
   ],
+  "This machine:": [addInstall, addUninstall],
 };
 
 const EXIT_CODES = `

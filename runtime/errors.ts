@@ -69,6 +69,10 @@ export const ERRORS = {
     "the file cannot be fetched",
     "check the network and run the command again: it goes on where it stopped",
   ],
+  INSTALL_FAILED: [
+    "a step of the installation failed",
+    "run it as root; correct what the step says, and run the command again: it goes on where it stopped",
+  ],
   MODEL_CORRUPT: ["the model is damaged, or neither ONNX nor TFLite", "fetch or export the model again"],
   MODEL_NOT_FOUND: [
     "there is no model there",

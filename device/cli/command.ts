@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
 import { type Client, createClient } from "./client.ts";
 import type { Terminal } from "./terminal.ts";
@@ -12,12 +13,17 @@ export interface OnlineOptions {
   readonly of?: string;
 }
 
-const DEFAULT_SOCKET = "data/lichend.sock";
+/** Of a daemon started here by hand, else of the installed one. */
+const defaultSocket = (): string => {
+  const installed = "/run/lichen/lichend.sock";
+  const here = "data/lichend.sock";
+  return !existsSync(here) && existsSync(installed) ? installed : here;
+};
 
 export const jsonOption = () => new Option("--json", "print the result as JSON, and nothing else on stdout");
 
 export const socketOption = () =>
-  new Option("--socket <path>", "the daemon's socket").env("LICHEN_SOCKET").default(DEFAULT_SOCKET);
+  new Option("--socket <path>", "the daemon's socket").env("LICHEN_SOCKET").default(defaultSocket());
 
 export const ofOption = () => new Option("--of <model>", "which of the daemon's models; the first, without it");
 
