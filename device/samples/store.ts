@@ -81,6 +81,11 @@ export interface SampleStoreOptions extends Pick<SamplesConfig, "maxBytes" | "pr
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Logger;
+  /**
+   * Before samples are no longer what they were: another label, none, or gone for good. It comes before, so that a power cut in between
+   * makes a round too careful and never a label that was taken back part of what is served.
+   */
+  readonly beforeChange?: (sha256s: readonly string[]) => Promise<void>;
 }
 
 /**
@@ -150,6 +155,7 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
     const entry: Entry = { ...facts, label, origin, labelSequence: sequence++ };
     const path = pathOf(entry);
     const now = { ...entry, path, arrivedMs };
+    if (known.label !== null && known.label !== label) await options.beforeChange?.([known.sha256]);
     const position = await journal.append([entry]);
     if (path !== before) {
       // A rename, so that at no instant the sample has two labels or none.
@@ -232,6 +238,7 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
     all: () => [...samples.values()],
     erase: (sha256s) =>
       queued(async () => {
+        await options.beforeChange?.(sha256s);
         for (const sha256 of sha256s) {
           const sample = samples.get(sha256);
           if (sample === undefined) continue;

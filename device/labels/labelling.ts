@@ -1,0 +1,77 @@
+import type { Logger } from "pino";
+import type { Clock } from "../clock.ts";
+import type { LabelOrigin } from "../samples/sample.ts";
+import type { Labelled, SampleStore } from "../samples/store.ts";
+import type { LabelsConfig } from "./config.ts";
+import { type LabelRequest, parseLabelMessage, samplesMeant } from "./request.ts";
+import { labelsFor, type Message, topicMatches } from "./rule.ts";
+
+export interface LabellingOptions {
+  readonly store: Pick<SampleStore, "all" | "label">;
+  readonly rules: LabelsConfig["rules"];
+  /** Filter of the topic where labels are spoken. */
+  readonly topic: string;
+  /** A sample has got a class. */
+  readonly onLabelled: () => void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** What became of one sample. */
+export interface LabelledSample {
+  readonly sha256: string;
+  readonly before: string | null;
+  readonly label: string | null;
+  readonly outcome: Labelled;
+}
+
+export interface Labelling {
+  /** Labels go to the medium one by one. @throws NO_SUCH_SAMPLE, BAD_ARGUMENT, UNKNOWN_CLASS, STORAGE_FAILED */
+  label(request: LabelRequest, origin: LabelOrigin): Promise<LabelledSample[]>;
+  /** A message of the label topic or of a second sensor. What it cannot do is logged: nobody waits for an answer. */
+  hear(message: Message): Promise<void>;
+}
+
+/** Labels for samples that are there already, from wherever they come. */
+export function createLabelling({ store, rules, topic, onLabelled, clock, log }: LabellingOptions): Labelling {
+  async function labelAll(
+    samples: readonly { readonly sha256: string; readonly label: string | null }[],
+    label: string | null,
+    origin: LabelOrigin,
+  ): Promise<LabelledSample[]> {
+    const labelled: LabelledSample[] = [];
+    try {
+      for (const { sha256, label: before } of samples) {
+        const outcome = await store.label(sha256, label, origin);
+        labelled.push({ sha256, before, label: outcome === "stands" ? before : label, outcome });
+      }
+    } finally {
+      if (label !== null && labelled.some(({ outcome }) => outcome === "relabelled")) onLabelled();
+    }
+    return labelled;
+  }
+
+  return {
+    label: async ({ label, samples }, origin) =>
+      labelAll(samplesMeant(samples, store.all(), clock.monotonicMs()), label, origin),
+    async hear(message) {
+      const nowMs = clock.monotonicMs();
+      try {
+        // The same label said again by the broker's memory is an old one, and «the last sample» another.
+        if (topicMatches(topic, message.topic) && !message.retained) {
+          const { label, samples } = parseLabelMessage(message.payload);
+          await labelAll(samplesMeant(samples, store.all(), nowMs), label, "mqtt");
+        }
+        for (const rule of rules) {
+          const meant = labelsFor(rule, message, store.all(), nowMs);
+          if (meant.length > 0) await labelAll(meant, rule.label, "sensor");
+        }
+      } catch (error) {
+        log.warn(
+          { topic: message.topic },
+          `a message labels nothing: ${error instanceof Error ? error.message : error}`,
+        );
+      }
+    },
+  };
+}

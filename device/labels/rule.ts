@@ -1,0 +1,59 @@
+import type { StoredSample } from "../samples/sample.ts";
+import type { Rule } from "./config.ts";
+
+/** What was heard over MQTT. */
+export interface Message {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** The broker kept it from before this connection: it says nothing about now. */
+  readonly retained: boolean;
+}
+
+export type HeardSample = Pick<StoredSample, "sha256" | "arrivedMs">;
+
+/** A second sensor says a word, not a book; nothing longer is matched against patterns. */
+const MAX_TEXT = 4096;
+
+/**
+ * The samples that a message labels by a rule: those of the last seconds. Samples of before the daemon's start are none of them.
+ * @param nowMs by the clock that never runs backwards, as the samples' arrival
+ */
+export function labelsFor<S extends HeardSample>(
+  rule: Rule,
+  message: Message,
+  samples: readonly S[],
+  nowMs: number,
+): readonly S[] {
+  if (message.retained || !topicMatches(rule.topic, message.topic)) return [];
+  const text = textIn(message.payload, rule.field);
+  if (text === undefined || text.length > MAX_TEXT || !new RegExp(rule.payload, "u").test(text)) return [];
+  const sinceMs = nowMs - rule.seconds * 1000;
+  return samples.filter(({ arrivedMs }) => arrivedMs !== null && arrivedMs >= sinceMs && arrivedMs <= nowMs);
+}
+
+/** Whether a topic is one of a filter's. @see MQTT 5.0, 4.7: `#` takes in its parent, wildcards no topic that begins with `$` */
+export function topicMatches(filter: string, topic: string): boolean {
+  const [wanted, levels] = [filter.split("/"), topic.split("/")];
+  if (topic.startsWith("$") && /^[+#]/.test(filter)) return false;
+  for (const [at, level] of wanted.entries()) {
+    if (level === "#") return true;
+    if (at >= levels.length || (level !== "+" && level !== levels[at])) return false;
+  }
+  return wanted.length === levels.length;
+}
+
+/** @returns undefined for what is no text, or has no such field */
+function textIn(payload: Uint8Array, field: string | undefined): string | undefined {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(payload);
+    if (field === undefined) return text;
+    let value: unknown = JSON.parse(text);
+    for (const name of field.split(".")) {
+      if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
+      value = (value as Record<string, unknown>)[name];
+    }
+    return typeof value === "object" ? undefined : String(value);
+  } catch {
+    return undefined;
+  }
+}
