@@ -1,6 +1,6 @@
 import type { Policy } from "./config.ts";
 import type { Facts, Reading } from "./facts.ts";
-import { type LocalTime, localTime, minutesUntil } from "./hours.ts";
+import { clockFace, type LocalTime, localTime, minutesUntil, openingTime } from "./hours.ts";
 
 /** What was found, what is wanted instead, and when to look again; null: only an event can end it. */
 export interface Finding {
@@ -68,7 +68,7 @@ export function shut({ time }: Facts, policy: Policy, isShut: (time: LocalTime) 
   const now = localTime(time.wallMs, policy.timeZone);
   if (!isShut(now)) return null;
   const minutes = minutesUntil((then) => !isShut(then), now);
-  const wanted = minutes === null ? "never" : `from ${clockFace(now.minute + minutes)}`;
+  const wanted = minutes === null ? "never" : `from ${openingTime(now, minutes)}`;
   const againMs = minutes === null ? LONGEST_WAIT_MS : minutes * 60_000 - (time.wallMs % 60_000);
   return { found: `${clockFace(now.minute)} ${policy.timeZone}`, wanted, againMs: Math.min(againMs, LONGEST_WAIT_MS) };
 }
@@ -84,9 +84,6 @@ export const scaled = ({ startBelow, pauseAbove }: { startBelow: number; pauseAb
   startBelow: startBelow * by,
   pauseAbove: pauseAbove * by,
 });
-
-const clockFace = (minute: number): string =>
-  [Math.floor(minute / 60) % 24, minute % 60].map((part) => `${part}`.padStart(2, "0")).join(":");
 
 export const percent = (value: number): string => `${value.toFixed(0)} %`;
 export const seconds = (ms: number): string => `${Math.ceil(ms / 1000)} s`;

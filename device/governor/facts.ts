@@ -18,7 +18,7 @@ export type Phase = "none" | "training" | "paused" | "busy";
 export interface RoundFacts {
   /** The daemon is stopping, or has not started. */
   readonly stopped: boolean;
-  /** A person wants no training, as after a manual rollback. */
+  /** A person has said which adapter serves, so that what is learnt would not. */
   readonly held: boolean;
   readonly phase: Phase;
   /** A person asked for this round: neither samples nor hours hold it back, the state of the board does. */

@@ -41,6 +41,16 @@ export function minutesUntil(wanted: (time: LocalTime) => boolean, { day, minute
   return null;
 }
 
+/** `22:00` within a day, `mon 03:00` later than that. */
+export function openingTime({ day, minute }: LocalTime, aheadMinutes: number): string {
+  const then = day * DAY + minute + aheadMinutes;
+  const face = clockFace(then % DAY);
+  return aheadMinutes < DAY ? face : `${DAYS[Math.floor(then / DAY) % 7]} ${face}`;
+}
+
+export const clockFace = (minute: number): string =>
+  [Math.floor(minute / 60), minute % 60].map((part) => `${part}`.padStart(2, "0")).join(":");
+
 /** @throws RangeError of Intl, when there is no such zone */
 export function localTime(wallMs: number, timeZone: string): LocalTime {
   const parts = new Intl.DateTimeFormat("en-GB", {

@@ -41,9 +41,9 @@ export const REASONS = {
   },
   HELD: {
     about: "schedule",
-    explanation: "training is held by hand, as after a rollback",
-    todo: "`lichen adapt` trains and ends the hold",
-    holds: ({ round }) => (round.held ? event("held", "released") : null),
+    explanation: "a person has said which adapter serves: what is learnt would not",
+    todo: "`lichen use --auto` lets what is learnt serve again",
+    holds: ({ round }) => (round.held ? event("held by hand", "released") : null),
   },
   ROUND_RUNNING: {
     about: "daemon",

@@ -55,6 +55,13 @@ describe("windows of local time", () => {
     expect(at("2026-11-24T12:00:00Z", { ...berlin, only: ["22:00-06:00"] })).toMatchObject({
       reasons: [{ code: "OUTSIDE_HOURS", found: "13:00 Europe/Berlin", wanted: "from 22:00" }],
     });
+    // A Tuesday.
+    expect(at("2026-11-24T12:00:00Z", { only: ["tue 12:00-12:00"], quiet: ["tue 00:00-24:00"] })).toMatchObject({
+      reasons: [{ code: "QUIET_HOURS", wanted: "from 00:00" }],
+    });
+    expect(at("2026-11-24T12:00:00Z", { only: ["mon 03:05-04:00"] })).toMatchObject({
+      reasons: [{ code: "OUTSIDE_HOURS", wanted: "from mon 03:05" }],
+    });
   });
 
   it("pause a round that is not done when they close", () => {
