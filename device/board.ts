@@ -1,13 +1,15 @@
 import type { Adapters } from "./adapters/adapters.ts";
 import type { Shelf } from "./adapters/shelf.ts";
-import { type Board, problem } from "./api/routes.ts";
+import { problem } from "./api/problem.ts";
+import type { Board } from "./api/routes.ts";
 import type { Shelved } from "./api/schemas.ts";
 import type { Clock } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import type { FleetLink } from "./fleet-link.ts";
+import type { InferenceLine } from "./inference/line.ts";
 import type { Rounds } from "./rounds/rounds.ts";
 import type { SampleStore } from "./samples/store.ts";
-import type { Inference, Source, SourceFile } from "./sources/source.ts";
+import type { Inference, Sink, Source, SourceFile } from "./sources/source.ts";
 
 export interface BoardParts {
   readonly device: string;
@@ -24,7 +26,9 @@ export interface BoardParts {
   readonly clock: Clock;
   /** Filled while the daemon starts. */
   readonly problems: readonly Error[];
-  infer(file: SourceFile): Promise<Inference>;
+  readonly line: InferenceLine;
+  sample: Sink["sample"];
+  infer(file: SourceFile, from: string): Promise<Inference>;
   /** Tells the fleet what serves now, and what is offered. */
   tellFleet(): Promise<void>;
 }
@@ -49,6 +53,7 @@ export function createBoard(parts: BoardParts): Board {
         model: { id: card.id, version: card.version, sha256, labels: [...card.labels] },
         adapter: { serving: adapters.serving().adapter(), current, previous, version },
         inferences: adapters.serving().inferences(),
+        inference: parts.line.status(),
         samples: {
           total: samples.length,
           bytes: samples.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -57,7 +62,11 @@ export function createBoard(parts: BoardParts): Board {
             card.labels.map((label) => [label, samples.filter((sample) => sample.label === label).length]),
           ),
         },
-        sources: parts.sources.map((source) => ({ name: source.name, ...source.counts() })),
+        sources: parts.sources.map((source) => ({
+          name: source.name,
+          ...source.counts(),
+          ...source.health?.(),
+        })),
         round: {
           state: outlook.tag === "start" ? "STARTING" : outlook.reason,
           progress: rounds.progress(),
@@ -67,7 +76,8 @@ export function createBoard(parts: BoardParts): Board {
         problems: parts.problems.map(problem),
       };
     },
-    infer: async (file) => ({ schema: "lichen/infer/1", ...(await parts.infer(file)) }),
+    sample: parts.sample,
+    infer: parts.infer,
     samples() {
       const fresh = new Set(rounds.newSamples());
       const samples = store.list().map((sample) => ({

@@ -1,12 +1,17 @@
 import type { Logger } from "pino";
 import { LichenError } from "../runtime/errors.ts";
-import { createApi, problem } from "./api/routes.ts";
+import type { HttpConfig } from "./api/config.ts";
+import { httpListener, type Listener } from "./api/listener.ts";
+import { problem } from "./api/problem.ts";
+import { createApi } from "./api/routes.ts";
 import { type SocketServer, socketServer } from "./api/socket.ts";
 import type { Station } from "./station.ts";
 
 export interface DaemonParts {
   /** Path of the Unix socket. */
   readonly socket: string;
+  /** HTTP over the network, where it is wanted. */
+  readonly http?: HttpConfig;
   /** The first one answers who names none. */
   readonly stations: readonly Station[];
   readonly log: Logger;
@@ -16,28 +21,39 @@ export interface Daemon {
   /** @throws SOCKET_IN_USE, SOCKET_PATH_TOO_LONG, STORAGE_FAILED */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** Where it listens on the network, once it has started. */
+  address(): { readonly host: string; readonly port: number } | undefined;
 }
 
 /** What `lichend` is: stations behind one door. */
-export function createDaemon({ socket, stations, log }: DaemonParts): Daemon {
-  const api = createApi(new Map(stations.map(({ name, board }) => [name, board])));
+export function createDaemon({ socket, http, stations, log }: DaemonParts): Daemon {
+  const boards = new Map(stations.map(({ name, board }) => [name, board]));
   let running = false;
   const starting = () => Response.json(problem(new LichenError("DAEMON_STARTING")), { status: 503 });
-  const server: SocketServer = socketServer(socket, (request) => (running ? api.fetch(request) : starting()));
+  const door = (from: "socket" | "http") => {
+    const api = createApi(boards, from);
+    return (request: Request) => (running ? api.fetch(request) : starting());
+  };
+  const server: SocketServer = socketServer(socket, door("socket"));
+  const listener: Listener | undefined = http && httpListener(http, door("http"));
 
   return {
     async start() {
       // First of all: whoever holds the socket owns the data folder.
       await server.start();
+      await listener?.start();
       for (const station of stations) await station.start();
       running = true;
-      log.info({ models: stations.map(({ name }) => name), socket }, "lichend runs");
+      const address = listener?.address();
+      log.info({ models: stations.map(({ name }) => name), socket, ...(address && { http: address }) }, "lichend runs");
     },
     async stop() {
       running = false;
+      await listener?.stop();
       for (const station of stations) await station.stop();
       await server.stop();
       log.info("lichend stopped");
     },
+    address: () => listener?.address(),
   };
 }

@@ -32,7 +32,7 @@ try {
 async function run(config: Config): Promise<void> {
   const log = createLog(config.log, config.device);
   const stations = await Promise.all(config.stations.map((station) => openStation(station, config, log)));
-  const daemon = createDaemon({ socket: config.socket, stations, log });
+  const daemon = createDaemon({ socket: config.socket, ...(config.http && { http: config.http }), stations, log });
 
   let stopping = false;
   const stop = async (signal: NodeJS.Signals) => {
@@ -65,9 +65,11 @@ async function openStation(station: StationConfig, { device, mqtt, stations }: C
     }),
     disk: nodeDisk,
     clock: systemClock,
+    random: Math.random,
     log: ownLog,
     softwareVersion: softwareVersion(),
     ...(mqtt && {
+      broker: mqtt,
       fleet: (ports) =>
         createSync(
           { ...mqtt, device: name },

@@ -1,7 +1,8 @@
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Manifest } from "../fleet/protocol/messages.ts";
 import { errorCode, LichenError } from "../runtime/errors.ts";
+import { fullPreprocessing } from "../runtime/signal/preprocess.ts";
 import { type Adapters, createAdapters } from "./adapters/adapters.ts";
 import { createShelf, type Shelf } from "./adapters/shelf.ts";
 import type { Board } from "./api/routes.ts";
@@ -14,6 +15,8 @@ import { stateFile } from "./disk/state-file.ts";
 import type { Engine } from "./engine.ts";
 import type { FleetLink, LinkPorts } from "./fleet-link.ts";
 import { offerOf } from "./fleet-link.ts";
+import { createLine, type InferenceLine } from "./inference/line.ts";
+import { createIntake, type Intake } from "./intake.ts";
 import type { RunJob } from "./rounds/child.ts";
 import { historySchema, NO_HISTORY } from "./rounds/record.ts";
 import { NO_ROLES, rolesSchema } from "./rounds/roles.ts";
@@ -22,8 +25,8 @@ import { createErase } from "./samples/erase.ts";
 import { INDEX_FOLDER } from "./samples/open.ts";
 import { sqlIndex } from "./samples/sql-index.ts";
 import { createSampleStore, type SampleStore } from "./samples/store.ts";
-import { folderSource } from "./sources/folder.ts";
-import type { Inference, Sink, Source, SourceFile } from "./sources/source.ts";
+import type { BrokerAddress } from "./sources/mqtt.ts";
+import { openSources, senseOf } from "./sources/open.ts";
 
 export interface StationPorts {
   /** Name of the board, and in the fleet. */
@@ -35,7 +38,10 @@ export interface StationPorts {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Logger;
+  random(): number;
   readonly softwareVersion: string;
+  /** The fleet's broker, which sources may listen to as well. */
+  readonly broker?: BrokerAddress;
   /** Opens the way to the fleet; absent when none is configured. */
   readonly fleet?: (ports: LinkPorts) => FleetLink;
 }
@@ -114,57 +120,19 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     receive,
   });
 
-  const sources: readonly Source[] = [
-    ...(config.watch === undefined ? [] : [folderSource({ ...config.watch, labels, sweepMs: 5000, disk, clock, log })]),
-  ];
+  const sources = openSources(config, {
+    ...{ device, labels, disk, clock, log, random: ports.random },
+    ...(ports.broker && { broker: ports.broker }),
+    sense: senseOf(fullPreprocessing(card.preprocessing)),
+  });
 
-  const sink: Sink = {
-    async sample(file, label) {
-      const extension = extensionOf(file);
-      const input = await features(file);
-      const stored = await store.add({ bytes: file.bytes, label, extension, features: input });
-      log.debug({ label, file: file.name }, `sample ${stored}`);
-      if (stored !== "known") rounds.sampleStored();
-    },
-    async infer(file) {
-      extensionOf(file);
-      const result = await infer(file);
-      const { label, confidence, adapter } = result;
-      log.info({ file: file.name, label, confidence: Number(confidence.toFixed(3)) }, "inferred");
-      link?.publishResult({ label, confidence, adapter, input: file.name });
-      return result;
-    },
-  };
-
-  /** @throws BAD_SAMPLE for a name that the model's kind of sample does not have */
-  function extensionOf(file: SourceFile): string {
-    const { extensions } = engine.preprocessor;
-    const extension = extname(file.name).toLowerCase();
-    if (extensions.includes(extension)) return extension;
-    throw new LichenError("BAD_SAMPLE", { at: file.at, found: `the name ${file.name}`, wanted: extensions.join(", ") });
-  }
-
-  async function features(file: SourceFile) {
-    try {
-      return await engine.preprocessor.features(file.bytes, file.at);
-    } catch (cause) {
-      // Bytes from outside may break a decoder in ways it does not name: still the file's fault, and for good.
-      if (cause instanceof LichenError) throw cause;
-      throw new LichenError("BAD_SAMPLE", { at: file.at, found: String(cause), cause });
-    }
-  }
-
-  async function infer(file: SourceFile): Promise<Inference> {
-    const startedMs = clock.monotonicMs();
-    const { output, adapter } = await adapters.serving().classify(await features(file));
-    return {
-      label: output.label,
-      confidence: output.confidence,
-      probabilities: Object.fromEntries(labels.map((label, index) => [label, output.probabilities[index] ?? 0])),
-      adapter,
-      milliseconds: clock.monotonicMs() - startedMs,
-    };
-  }
+  const line: InferenceLine = createLine(config.inference.queue, clock);
+  const intake: Intake = createIntake({
+    ...{ engine, adapters, line, store, clock, log },
+    stored: rounds.sampleStored,
+    inferred: ({ name }, { label, confidence, adapter }) =>
+      link?.publishResult({ label, confidence, adapter, input: name }),
+  });
 
   /** What the fleet sent is judged here before it serves. @throws when it could not be judged, so that it is offered again */
   async function receive(bytes: Uint8Array, manifest: Manifest): Promise<void> {
@@ -213,6 +181,7 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
 
   const tellState = () => link?.publishState({ adapter: adapters.serving().adapter() });
 
+  const web = intake.sinkOf("http", "http");
   const problems: Error[] = [];
   const board = createBoard({
     device,
@@ -222,12 +191,15 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     shelf,
     adapters,
     rounds,
-    sources,
+    sources: sources.map(({ source }) => source),
+    line,
     ...(link && { link }),
     softwareVersion: ports.softwareVersion,
     clock,
     problems,
-    infer,
+    sample: web.sample,
+    // What the command asks is a person's question, and nobody else's business.
+    infer: (file, from) => (from === "http" ? web.infer(file) : intake.infer(file, from)),
     tellFleet,
   });
 
@@ -239,11 +211,12 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
       problems.push(...(await adapters.start()), ...(await rounds.start()));
       await link?.start();
       await tellFleet();
-      for (const source of sources) await source.start(sink);
+      for (const { source, origin } of sources) await source.start(intake.sinkOf(source.name, origin));
       log.info({ model: base.id, samples: store.list().length }, "the model is at work");
     },
     async stop() {
-      for (const source of sources) await source.stop();
+      for (const { source } of sources) await source.stop();
+      await line.close();
       await rounds.stop();
       await link?.stop();
       await adapters.stop();

@@ -19,6 +19,7 @@ export const ERRORS = {
     "the parameters of this method have no mean that does what the mean of the adapters would do",
     "train with a linear method (head, bias, scale, sparse, layerwise, or lora with a frozen down-projection)",
   ],
+  BAD_ARCHIVE: ["the archive of samples cannot be used", "export it again, with lichen samples export"],
   BAD_ARGUMENT: ["an argument is not usable", "see --help"],
   BAD_ATTRIBUTE: ["an operator's attribute is not usable", "check the model with a newer exporter"],
   BAD_BLOCK: ["a block does not belong to the blob", "nothing: it is dropped and asked for again"],
@@ -104,6 +105,7 @@ export const ERRORS = {
     "a device does not send the adapter that it offers",
     "nothing: it is asked again later, and goes on where it stopped",
   ],
+  PORT_IN_USE: ["the address cannot be listened on", "stop who listens there, or choose another http.port"],
   PROGRAM_FAILED: [
     "the program of a source ended or cannot be started",
     "run it by hand to see why; it is started again and again",

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { stream } from "hono/streaming";
@@ -5,13 +6,18 @@ import { type ErrorCode, errorCode, LichenError } from "../../runtime/errors.ts"
 import { listed } from "../../runtime/listed.ts";
 import type { JobProgress } from "../rounds/job.ts";
 import type { Round } from "../rounds/record.ts";
-import { MAX_FILE_BYTES, type SourceFile } from "../sources/source.ts";
-import type { AdaptersAnswer, InferAnswer, RollbackAnswer, RoundEvent, SamplesAnswer, Status } from "./schemas.ts";
+import { type Inference, MAX_FILE_BYTES, type SourceFile } from "../sources/source.ts";
+import { problem } from "./problem.ts";
+import type { AdaptersAnswer, RollbackAnswer, RoundEvent, SamplesAnswer, Status } from "./schemas.ts";
+import { answerEach, eachOf, filesOf, isMultipart } from "./uploads.ts";
 
 /** What the API can ask of one model at work. */
 export interface Board {
   status(): Status;
-  infer(file: SourceFile): Promise<InferAnswer>;
+  /** Resolves when the sample is on the medium. */
+  sample(file: SourceFile, label: string): Promise<void>;
+  /** @param from who asks: clients of one door share a place in line */
+  infer(file: SourceFile, from: Door): Promise<Inference>;
   samples(): SamplesAnswer;
   adapters(): AdaptersAnswer;
   rounds(): readonly Round[];
@@ -24,8 +30,11 @@ export interface Board {
 type Route = readonly [
   method: "GET" | "POST",
   path: string,
-  answer: (board: Board, context: Context) => Promise<Response> | Response,
+  answer: (board: Board, context: Context, from: Door) => Promise<Response> | Response,
 ];
+
+/** Where a request came in. */
+export type Door = "socket" | "http";
 
 const ROUTES: readonly Route[] = [
   ["GET", "/v1/status", (board, c) => c.json(board.status())],
@@ -33,7 +42,8 @@ const ROUTES: readonly Route[] = [
   ["GET", "/v1/adapters", (board, c) => c.json(board.adapters())],
   ["GET", "/v1/rounds", (board, c) => c.json({ schema: "lichen/rounds/1", rounds: board.rounds() })],
   ["GET", "/v1/rounds/:id", (board, c) => oneRound(board, c)],
-  ["POST", "/v1/infer", async (board, c) => c.json(await infer(board, c))],
+  ["POST", "/v1/samples", (board, c) => store(board, c)],
+  ["POST", "/v1/infer", (board, c, from) => infer(board, c, from)],
   ["POST", "/v1/adapt", (board, c) => adapt(board, c)],
   ["POST", "/v1/rollback", async (board, c) => c.json(await board.rollBack())],
 ];
@@ -45,6 +55,7 @@ const STATUSES: Partial<Record<ErrorCode | "INTERNAL", 404 | 409 | 413 | 500 | 5
   INTERNAL: 500,
   NOTHING_TO_ROLL_BACK: 409,
   NO_SUCH_MODEL: 404,
+  QUEUE_FULL: 503,
   ROUND_CRASHED: 500,
   ROUND_HUNG: 500,
   ROUND_RUNNING: 409,
@@ -56,7 +67,7 @@ const STATUSES: Partial<Record<ErrorCode | "INTERNAL", 404 | 409 | 413 | 500 | 5
 export type Boards = ReadonlyMap<string, Board>;
 
 /** The daemon's HTTP API; `?model=` says which model is meant. Errors are `{code, message}`. */
-export function createApi(boards: Boards): Hono {
+export function createApi(boards: Boards, from: Door = "socket"): Hono {
   const app = new Hono();
   app.use(
     bodyLimit({
@@ -66,7 +77,7 @@ export function createApi(boards: Boards): Hono {
     }),
   );
   for (const [method, path, answer] of ROUTES)
-    app.on(method, path, (context) => answer(boardOf(boards, context), context));
+    app.on(method, path, (context) => answer(boardOf(boards, context), context, from));
   app.notFound((c) => c.json(problem(new LichenError("BAD_REQUEST", { at: `${c.req.method} ${c.req.path}` })), 404));
   app.onError((error, c) => c.json(problem(error), STATUSES[errorCode(error)] ?? 400));
   return app;
@@ -88,9 +99,22 @@ function oneRound(board: Board, c: Context): Response {
     : c.json({ schema: "lichen/round/1", round });
 }
 
-async function infer(board: Board, c: Context): Promise<InferAnswer> {
-  const name = c.req.query("name") ?? "request";
-  return board.infer({ bytes: new Uint8Array(await c.req.arrayBuffer()), name, at: name });
+async function infer(board: Board, c: Context, from: Door): Promise<Response> {
+  const each = await eachOf(await filesOf(c), (file) => board.infer(file, from));
+  if (isMultipart(c)) return answerEach(c, each, "lichen/infer-each/1", (inference) => inference);
+  const [only] = each;
+  if (only === undefined || "error" in only) throw only?.error;
+  return c.json({ schema: "lichen/infer/1", ...only.result });
+}
+
+async function store(board: Board, c: Context): Promise<Response> {
+  const label = c.req.query("label");
+  if (label === undefined) throw new LichenError("BAD_REQUEST", { at: c.req.path, wanted: "?label= and a class" });
+  const each = await eachOf(await filesOf(c), async (file) => {
+    await board.sample(file, label);
+    return { sha256: createHash("sha256").update(file.bytes).digest("hex"), label };
+  });
+  return answerEach(c, each, "lichen/stored/1", (stored) => stored);
 }
 
 /** A stream of events, one a line. What refuses the round before it began is an ordinary error. */
@@ -133,9 +157,3 @@ async function adapt(board: Board, c: Context): Promise<Response> {
 }
 
 const EVENT = "lichen/round-event/1";
-
-/** An error as the API tells it. */
-export const problem = (error: unknown) => ({
-  code: errorCode(error),
-  message: error instanceof Error ? error.message : String(error),
-});

@@ -9,6 +9,15 @@ const answer = <N extends string, S extends z.ZodRawShape>(name: N, shape: S) =>
 
 const problem = z.object({ code: z.string(), message: z.string() });
 const count = z.number();
+const milliseconds = z.number().nullable();
+const latency = z.object({
+  count,
+  perSecond: z.number(),
+  p50Ms: milliseconds,
+  p95Ms: milliseconds,
+  p99Ms: milliseconds,
+  maxMs: milliseconds,
+});
 
 export const statusSchema = answer("status", {
   device: z.string(),
@@ -25,8 +34,34 @@ export const statusSchema = answer("status", {
     version: count,
   }),
   inferences: count,
+  inference: z.object({
+    queue: z.object({
+      bound: count,
+      policy: z.string(),
+      waiting: count,
+      /** Had no place, or lost it. */
+      dropped: count,
+      perSource: z.record(z.string(), z.object({ waiting: count, dropped: count })),
+    }),
+    /** Of the last minutes, from being asked to the answer; and of it the time in line. */
+    latency,
+    waiting: latency,
+  }),
   samples: z.object({ total: count, bytes: count, new: count, perClass: z.record(z.string(), count) }),
-  sources: z.array(z.object({ name: z.string(), accepted: count, inferred: count, rejected: count })),
+  sources: z.array(
+    z.object({
+      name: z.string(),
+      accepted: count,
+      inferred: count,
+      rejected: count,
+      /** Of sources that depend on a program or a broker. */
+      state: z.enum(["running", "waiting", "stopped"]).optional(),
+      problem: problem.nullable().optional(),
+      starts: count.optional(),
+      /** Left out on purpose: silence, pictures between two that were looked at, what found no place in the queue. */
+      skipped: count.optional(),
+    }),
+  ),
   round: z.object({
     /** `running`, or why none runs. */
     state: z.string(),
@@ -39,12 +74,23 @@ export const statusSchema = answer("status", {
   problems: z.array(problem),
 });
 
-export const inferSchema = answer("infer", {
+const inference = z.object({
   label: z.string(),
   confidence: z.number(),
   probabilities: z.record(z.string(), z.number()),
   adapter: z.string().nullable(),
   milliseconds: z.number(),
+});
+export const inferSchema = answer("infer", inference.shape);
+
+const failedFile = z.object({ file: z.string(), error: problem });
+/** Of a request with several files. */
+export const inferEachSchema = answer("infer-each", {
+  results: z.array(z.union([inference.extend({ file: z.string() }), failedFile])),
+});
+
+export const storedSchema = answer("stored", {
+  results: z.array(z.union([z.object({ file: z.string(), sha256: z.string(), label: z.string() }), failedFile])),
 });
 
 export const samplesSchema = answer("samples", {

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { type Document, isMap, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isSeq, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { nearest } from "./nearest.ts";
@@ -41,19 +41,19 @@ type FileConfig = z.output<typeof oneModelSchema> | z.output<typeof severalModel
 /** @param base what relative paths are relative to */
 function absolute(config: FileConfig, base: string): Config {
   const data = resolve(base, config.data);
-  const { device, mqtt, log } = config;
+  const { device, http, mqtt, log } = config;
   const socket = config.socket === undefined ? join(data, "lichend.sock") : resolve(base, config.socket);
   const stations =
     "models" in config
       ? Object.entries(config.models).map(([name, model]) => station(model, name, join(data, name), base))
       : [station(config, ONLY, data, base)];
-  return { device, data, socket, log, ...(mqtt && { mqtt }), stations };
+  return { device, data, socket, log, ...(http && { http }), ...(mqtt && { mqtt }), stations };
 }
 
 const ONLY = "main";
 
 function station(
-  { model, threads, watch, samples, training, gate }: z.output<typeof stationSchema>,
+  { model, threads, watch, sources, inference, samples, training, gate }: z.output<typeof stationSchema>,
   name: string,
   data: string,
   base: string,
@@ -66,6 +66,11 @@ function station(
     samples,
     training,
     gate,
+    inference,
+    workingFolder: base,
+    sources: sources.map((source) =>
+      source.kind === "folder" ? { ...source, folder: resolve(base, source.folder) } : source,
+    ),
     ...(watch && { watch: { ...watch, folder: resolve(base, watch.folder) } }),
   };
 }
@@ -93,7 +98,7 @@ function badField(
   const line = lineOf(document, lines, path);
   const at = `${file}${line === undefined ? "" : `:${line}`}: ${path.join(".") || "the whole file"}`;
   if (unknownKey !== undefined) {
-    const known = knownKeys(schema, issue.path.map(String));
+    const known = knownKeys(schema, issue.path.map(String), value);
     const suggestion = nearest(unknownKey, known);
     return new LichenError("BAD_CONFIG", {
       at,
@@ -113,6 +118,12 @@ function lineOf(document: Document, lines: LineCounter, path: readonly string[])
   let node: unknown = document.contents;
   let line: number | undefined;
   for (const key of path) {
+    if (isSeq(node)) {
+      node = node.items[Number(key)];
+      const range = (node as { range?: [number, number, number] } | undefined)?.range;
+      if (range !== undefined) line = lines.linePos(range[0]).line;
+      continue;
+    }
     if (!isMap(node)) break;
     const pair = node.items.find((item) => String(item.key) === key);
     if (pair === undefined) break;
@@ -123,20 +134,42 @@ function lineOf(document: Document, lines: LineCounter, path: readonly string[])
   return line;
 }
 
-function knownKeys(schema: unknown, path: readonly string[]): string[] {
-  return Object.keys(shapeOf(path.reduce<unknown>(under, schema)));
+/** @param value what the whole file says: of a choice of objects, it tells which one is meant */
+function knownKeys(schema: unknown, path: readonly string[], value: unknown): string[] {
+  const at = path.reduce<unknown>(
+    (inner, key, depth) => under(inner, key, valueAt(value, path.slice(0, depth))),
+    schema,
+  );
+  return Object.keys(shapeOf(at, valueAt(value, path)));
 }
 
-/** What lies under a key of an object's schema, or under any key of a record's. */
-function under(schema: unknown, key: string): unknown {
-  const { valueType } = schema as { valueType?: unknown };
-  return valueType ?? shapeOf(schema)[key];
+/** What lies under a key of an object's schema, or under any key of a record's or a list's. */
+function under(schema: unknown, key: string, value: unknown): unknown {
+  const { valueType, element } = bare(schema);
+  return valueType ?? element ?? shapeOf(schema, value)[key];
 }
 
-/** The fields of an object schema, however optional or defaulted it is. */
-function shapeOf(schema: unknown): Record<string, unknown> {
-  const wrapped = schema as { shape?: Record<string, unknown>; unwrap?: () => unknown };
-  return wrapped.shape ?? (wrapped.unwrap === undefined ? {} : shapeOf(wrapped.unwrap()));
+/** The fields of an object schema; of a choice, those of the one that the value is, by its `kind`. */
+function shapeOf(schema: unknown, value: unknown): Record<string, unknown> {
+  const { shape, options } = bare(schema);
+  const kind = (value as { kind?: unknown } | null | undefined)?.kind;
+  const chosen = options?.map((option) => bare(option).shape).find((fields) => bare(fields?.kind).value === kind);
+  return shape ?? chosen ?? {};
+}
+
+interface Described {
+  readonly shape?: Record<string, unknown>;
+  readonly options?: readonly unknown[];
+  readonly valueType?: unknown;
+  readonly element?: unknown;
+  /** Of a literal. */
+  readonly value?: unknown;
+}
+
+/** A schema, however optional or defaulted it is. */
+function bare(schema: unknown): Described {
+  const wrapped = (schema ?? {}) as Described & { unwrap?: () => unknown };
+  return wrapped.unwrap === undefined || wrapped.element !== undefined ? wrapped : bare(wrapped.unwrap());
 }
 
 const valueAt = (value: unknown, path: readonly string[]): unknown =>

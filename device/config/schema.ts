@@ -1,5 +1,8 @@
 import { z } from "zod";
+import { httpSchema } from "../api/config.ts";
+import { inferenceSchema } from "../inference/config.ts";
 import { samplesConfig } from "../samples/config.ts";
+import { folderSchema, sourcesSchema } from "../sources/config.ts";
 
 const training = z.strictObject({
   /** What a round trains: a method of the runtime, or several joined by `+`. */
@@ -56,17 +59,12 @@ export const stationSchema = z.strictObject({
   /** Threads of inference. */
   threads: z.int().positive().default(1),
   /** The folder source; without it no folder is watched. */
-  watch: z
-    .strictObject({
-      /** The folder: one subfolder a class, and `inbox`. */
-      folder: z.string().min(1),
-      /** A file counts as complete when it has not grown for so long. */
-      stableMs: z.int().nonnegative().default(300),
-      /** So many inferred files are kept in `done`. */
-      keepDone: z.int().positive().default(200),
-    })
-    .optional(),
+  watch: folderSchema.optional(),
   samples: samplesConfig.prefault({}),
+  /** Where else samples, and what is to be inferred, come from. */
+  sources: sourcesSchema,
+  /** The line that inferences stand in. */
+  inference: inferenceSchema.prefault({}),
   training: training.prefault({}),
   gate: gate.prefault({}),
 });
@@ -82,6 +80,8 @@ const boardSchema = z.strictObject({
   data: z.string().min(1).default("data"),
   /** Unix socket for the `lichen` command; without it `lichend.sock` in the data folder. */
   socket: z.string().min(1).optional(),
+  /** HTTP over the network; without it, only on the socket. */
+  http: httpSchema.optional(),
   /** The fleet; without it the board works alone. */
   mqtt: mqtt.optional(),
   log: z
@@ -113,6 +113,8 @@ export interface StationConfig extends FileStation {
   readonly name: string;
   /** Folder for everything of this model that must survive. */
   readonly data: string;
+  /** Folder of the configuration, where programs run. */
+  readonly workingFolder: string;
 }
 
 /** The configuration with every path absolute and every default filled in. */

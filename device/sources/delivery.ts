@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { errorCode, LichenError } from "../../runtime/errors.ts";
+import { errorCode } from "../../runtime/errors.ts";
 import { isRefusal, type Sink, type SourceCounts, type SourceFile } from "./source.ts";
 
 export interface Delivery {
@@ -32,9 +32,10 @@ export function createDelivery(sink: Sink, log: Logger): Delivery {
         if (isRefusal(error)) {
           counts.rejected++;
           log.warn({ code: error.code, file: file.name }, error.message);
-        } else if (label === undefined && error instanceof LichenError) {
+        } else if (label === undefined) {
+          // Nobody waits for it, and it would come too late.
           skipped++;
-          log.debug({ code: errorCode(error), file: file.name }, "not inferred");
+          log.debug({ code: errorCode(error), err: error, file: file.name }, "not inferred");
         } else throw error;
       }
     },

@@ -11,6 +11,7 @@ import { labelFolder, RESERVED } from "../samples/label-folder.ts";
 import { isRefusal, MAX_FILE_BYTES, type Sink, type Source } from "./source.ts";
 
 export interface FolderSourceOptions {
+  readonly name: string;
   readonly folder: string;
   readonly labels: readonly string[];
   /** A file counts as complete when it has not grown for so long. */
@@ -123,7 +124,7 @@ export function folderSource(options: FolderSourceOptions): Source {
   }
 
   return {
-    name: "folder",
+    name: options.name,
     async start(sink) {
       for (const name of [...labelOf.keys(), ...Object.values(RESERVED)]) await disk.makeFolder(join(folder, name));
       watcher = watch(folder, {

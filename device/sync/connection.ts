@@ -1,6 +1,7 @@
 import { Socket } from "node:net";
 import { connect, type IClientOptions, type MqttClient } from "mqtt";
 import { LichenError } from "../../runtime/errors.ts";
+import { createPacketBound } from "./packet-bound.ts";
 
 export type MqttVersion = 4 | 5;
 
@@ -13,7 +14,11 @@ export interface ConnectionOptions {
   readonly timeoutMs: number;
   readonly keepaliveSeconds: number;
   /** What the broker publishes, retained, when this connection breaks. */
-  readonly will: { topic: string; payload: Uint8Array };
+  readonly will?: { topic: string; payload: Uint8Array };
+  /** Whether what the broker has kept for this client is to be forgotten. */
+  readonly afresh?: boolean;
+  /** A bigger packet ends the connection; brokers that speak MQTT 5 do not even send it. */
+  readonly maxPacketBytes?: number;
 }
 
 /** Why a connection ended, or never came to be. */
@@ -28,6 +33,8 @@ export interface ConnectionEvents {
   /** Comes before the first message. */
   up(connection: Connection): void;
   message(topic: string, payload: Uint8Array): void;
+  /** Where it is given, a message is acknowledged when it has resolved; when it rejects the connection is broken, so that it comes again. */
+  take?(topic: string, payload: Uint8Array): Promise<void>;
   /** Comes exactly once, last. */
   down(ending: Ending): void;
 }
@@ -92,6 +99,21 @@ export function openConnection(options: ConnectionOptions, events: ConnectionEve
     events.up(connection);
   });
   client.on("message", (topic, payload) => events.message(topic, payload));
+  const { take } = events;
+  if (take !== undefined) {
+    client.handleMessage = ({ topic, payload }, done) =>
+      void take(topic, typeof payload === "string" ? Buffer.from(payload) : payload).then(() => done(), breakOff);
+  }
+  if (options.maxPacketBytes !== undefined) {
+    const bound = createPacketBound(options.maxPacketBytes);
+    client.stream.on("data", (bytes: Uint8Array) => {
+      if (!bound.push(bytes)) breakOff(new Error(`a packet of more than ${options.maxPacketBytes} bytes`));
+    });
+  }
+  function breakOff(reason: unknown): void {
+    failure ??= reason;
+    client.stream.destroy();
+  }
   client.on("error", (error) => {
     failure ??= error;
     // Some errors leave the socket open, such as bytes that are no MQTT.
@@ -126,8 +148,13 @@ const SESSION_SECONDS = 604_800;
 const clientOptions = (options: ConnectionOptions): IClientOptions => ({
   clientId: options.clientId,
   protocolVersion: options.version,
-  clean: false,
-  ...(options.version === 5 && { properties: { sessionExpiryInterval: SESSION_SECONDS } }),
+  clean: options.afresh ?? false,
+  ...(options.version === 5 && {
+    properties: {
+      sessionExpiryInterval: SESSION_SECONDS,
+      ...(options.maxPacketBytes !== undefined && { maximumPacketSize: options.maxPacketBytes }),
+    },
+  }),
   ...(options.username !== undefined && { username: options.username }),
   ...(options.password !== undefined && { password: options.password }),
   connectTimeout: options.timeoutMs,
@@ -136,7 +163,9 @@ const clientOptions = (options: ConnectionOptions): IClientOptions => ({
   reconnectPeriod: 0,
   resubscribe: false,
   timerVariant: "native",
-  will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), qos: 1, retain: true },
+  ...(options.will && {
+    will: { topic: options.will.topic, payload: Buffer.from(options.will.payload), qos: 1, retain: true },
+  }),
 });
 
 /** MQTT 3.1.1 §3.2.2.3 and MQTT 5 §3.2.2.2: the codes that say "another version", and those that say "not you". */

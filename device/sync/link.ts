@@ -17,6 +17,8 @@ export interface LinkPorts {
   leaveMs: number;
   up(connection: Connection): void;
   message(topic: string, payload: Uint8Array): void;
+  /** As in `ConnectionEvents`. */
+  take?(topic: string, payload: Uint8Array): Promise<void>;
   down(error: LichenError): void;
   random(): number;
   nowMs(): number;
@@ -75,6 +77,7 @@ export function createLink(ports: LinkPorts): Link {
           ports.up(connection);
         },
         message: ports.message,
+        ...(ports.take && { take: ports.take }),
         down({ kind, error }) {
           const traffic = attempt.traffic();
           past.sent += traffic.sent;

@@ -21,6 +21,7 @@ const unused = () => {
 
 const board = (answers: Partial<Board>): Board => ({
   status: unused,
+  sample: unused,
   infer: unused,
   samples: unused,
   adapters: unused,
@@ -41,7 +42,6 @@ const lines = async (response: Response) =>
 test("the body of infer is the file, and its name comes along", async () => {
   const app = api({
     infer: async ({ bytes, name }) => ({
-      schema: "lichen/infer/1",
       label: `${name}:${bytes.length}`,
       confidence: 1,
       probabilities: {},
@@ -50,7 +50,7 @@ test("the body of infer is the file, and its name comes along", async () => {
     }),
   });
   const response = await app.request("/v1/infer?name=a%20b.wav", { method: "POST", body: "12345" });
-  expect(await response.json()).toMatchObject({ label: "a b.wav:5" });
+  expect(await response.json()).toMatchObject({ schema: "lichen/infer/1", label: "a b.wav:5" });
 });
 
 test.each([
@@ -64,7 +64,7 @@ test.each([
   };
   const app = api({ adapt: refuse, infer: refuse });
   for (const path of ["/v1/adapt", "/v1/infer"]) {
-    const response = await app.request(path, { method: "POST" });
+    const response = await app.request(path, { method: "POST", body: "a file" });
     expect(response.status).toBe(status);
     expect(await response.json()).toMatchObject({ code, message: expect.stringContaining(code) });
   }

@@ -27,6 +27,7 @@ async function watching(sink: Sink, before = async (_: string) => {}, keepDone =
   const folder = join(await temporaryFolder(), "in box");
   await before(folder);
   const source = folderSource({
+    name: "folder",
     folder,
     labels: ["one", "two"],
     stableMs: 20,

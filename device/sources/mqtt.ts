@@ -1,0 +1,153 @@
+import type { Logger } from "pino";
+import { errorCode, LichenError } from "../../runtime/errors.ts";
+import type { Clock } from "../clock.ts";
+import { withoutSecrets } from "../sync/connection.ts";
+import { createLink, type Link } from "../sync/link.ts";
+import { TIMING } from "../sync/sync.ts";
+import type { MqttSourceConfig } from "./config.ts";
+import { createDelivery, type Delivery } from "./delivery.ts";
+import { fileNameOf } from "./file-name.ts";
+import type { Source, SourceHealth } from "./source.ts";
+
+export interface BrokerAddress {
+  readonly broker: string;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+export interface MqttSourceOptions {
+  readonly config: MqttSourceConfig;
+  /** Name of the board. */
+  readonly device: string;
+  readonly labels: readonly string[];
+  /** Where the source listens that names no broker of its own. */
+  readonly broker?: BrokerAddress;
+  readonly clock: Clock;
+  readonly log: Logger;
+  random(): number;
+  readonly timing?: Pick<typeof TIMING, "connectMs" | "keepaliveSeconds" | "reconnect" | "leaveMs">;
+}
+
+/** Of a packet, what is not the payload: its topic above all. */
+const PACKET_OVERHEAD = 70_000;
+
+/**
+ * Messages that are files. A sample is acknowledged to the broker when it is on the medium: what could not be stored comes again, also
+ * after the board was away, since the broker keeps the session.
+ * @throws BAD_CONFIG without a broker, UNKNOWN_CLASS
+ */
+export function mqttSource(options: MqttSourceOptions): Source {
+  const { config, device, labels, clock, timing = TIMING } = options;
+  const { name } = config;
+  const log = options.log.child({ source: name });
+  const rules = config.topics.map(({ topic, label }) => {
+    if (label === undefined || labels.includes(label)) return ruleOf(topic, label);
+    throw new LichenError("UNKNOWN_CLASS", { at: `source ${name}: ${topic}`, found: label, wanted: labels.join(", ") });
+  });
+  const address: BrokerAddress | undefined =
+    config.broker === undefined ? options.broker : { ...config, broker: config.broker };
+  if (address === undefined)
+    throw new LichenError("BAD_CONFIG", {
+      at: `source ${name}: broker`,
+      found: "nothing",
+      wanted: "an address, or mqtt.broker",
+    });
+
+  let delivery: Delivery | undefined;
+  let problem: SourceHealth["problem"] = null;
+  let starts = 0;
+  let files = 0;
+  let isRunning = false;
+  /** A message that is too big would come again with the session that it belongs to. */
+  let afresh = false;
+
+  const link: Link = createLink({
+    options: () => ({
+      broker: address.broker,
+      clientId: `lichen-${device}-${name}`,
+      ...(address.username !== undefined && { username: address.username }),
+      ...(address.password !== undefined && { password: address.password }),
+      timeoutMs: timing.connectMs,
+      keepaliveSeconds: timing.keepaliveSeconds,
+      maxPacketBytes: config.maxBytes + PACKET_OVERHEAD,
+      afresh,
+    }),
+    backoff: timing.reconnect,
+    leaveMs: timing.leaveMs,
+    up(connection) {
+      starts++;
+      afresh = false;
+      log.info({ broker: withoutSecrets(address.broker) }, "connected to the broker");
+      connection.subscribe(rules.map(({ filter }) => filter)).catch(tell);
+    },
+    message: () => undefined,
+    take,
+    down(error) {
+      tell(error);
+      if (/a packet of more than/.test(error.message)) afresh = true;
+    },
+    random: options.random,
+    nowMs: clock.monotonicMs,
+  });
+
+  function tell(error: unknown): void {
+    problem = { code: errorCode(error), message: error instanceof Error ? error.message : String(error) };
+    log.info({ code: problem.code, detail: problem.message }, "no messages for now");
+  }
+
+  async function take(topic: string, payload: Uint8Array): Promise<void> {
+    const found = rules.flatMap(({ matches }) => matches(topic) ?? [])[0];
+    // Not asked for, or a retained message that was taken back.
+    if (found === undefined || payload.length === 0) return;
+    const file = { bytes: payload, name: fileNameOf(payload, `${name}-${++files}`), at: `${name}: ${topic}` };
+    await delivery?.deliver(file, found.label);
+  }
+
+  return {
+    name,
+    async start(sink) {
+      delivery = createDelivery(sink, log);
+      isRunning = true;
+      link.start();
+    },
+    async stop() {
+      isRunning = false;
+      await link.stop(async () => undefined);
+    },
+    counts: () => delivery?.counts() ?? { accepted: 0, inferred: 0, rejected: 0 },
+    health: () => ({
+      state: !isRunning ? "stopped" : link.status().connected ? "running" : "waiting",
+      problem,
+      starts,
+      skipped: delivery?.skipped() ?? 0,
+    }),
+  };
+}
+
+interface Rule {
+  /** As the broker understands it. */
+  readonly filter: string;
+  /** @returns what to do with a message on this topic; undefined for topics of other rules */
+  matches(topic: string): { readonly label: string | undefined } | undefined;
+}
+
+/** @see MQTT 3.1.1 §4.7.1: `#` stands for its parent too */
+function ruleOf(topic: string, label: string | undefined): Rule {
+  const levels = topic.split("/");
+  const patterns = levels.map((level) => {
+    if (level === "+") return "[^/]*";
+    if (level === LABEL) return "([^/]+)";
+    return level.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  });
+  const pattern = patterns.join("/").replace(/(^|\/)#$/, (_, slash) => (slash === "" ? ".*" : "(?:/.*)?"));
+  const expression = new RegExp(`^${pattern}$`, "s");
+  return {
+    filter: levels.map((level) => (level === LABEL ? "+" : level)).join("/"),
+    matches(asked) {
+      const found = expression.exec(asked);
+      return found === null ? undefined : { label: label ?? found[1] };
+    },
+  };
+}
+
+const LABEL = "{label}";
