@@ -42,13 +42,13 @@ export const governorSchema = z.strictObject({
    * Percent of the last ten seconds in which some task waited for a processor. Training runs at the lowest priority and waits itself, so
    * the upper bound is high; `inference` is what protects inference.
    */
-  cpuPressurePercent: hot(75, 95, percent),
+  cpuPressurePercent: hot(85, 98, percent),
   /** Percent of the last ten seconds in which some task waited for memory. */
   memoryPressurePercent: hot(5, 15, percent),
   /** Percent of the last ten seconds in which some task waited for the disk. */
   ioPressurePercent: hot(30, 60, percent),
-  /** Runnable tasks per core over the last minute, without the round's own. */
-  loadPerCore: hot(0.8, 1.5, amount),
+  /** Runnable tasks per core over the last minute, without the round's own. Training takes only what others leave, so a busy board may train. */
+  loadPerCore: hot(1.5, 3, amount),
   /** Memory left, in bytes. A round starts only if `pauseBelow` would still be left beside what it is predicted to take. */
   freeMemoryBytes: low(160 * MiB, 64 * MiB, amount),
   /** Charge of the battery, while the board runs on it. */

@@ -161,7 +161,7 @@ test("a temperature that wavers by a few degrees pauses once, not over and over"
 });
 
 test("a round is not paused for the load that it makes itself", () => {
-  const busy = { board: { load: 4, cores: 2 } };
+  const busy = { board: { load: 7, cores: 2 } };
   expect(govern(factsWith({ ...busy, round: { phase: "training", threads: 2 } }), policy).tag).toBe("go on");
   expect(codes(govern(factsWith({ ...busy, round: { phase: "training", threads: 0 } }), policy))).toEqual([
     "LOAD_HIGH",
