@@ -6,8 +6,7 @@ import { ERASING, type EraseFile } from "./erase.ts";
 import type { Journal } from "./journal.ts";
 import { folderOf, labelOfFolder } from "./label-folder.ts";
 import { type FoundFile, isBloated, nextSequence, reconcile } from "./reconcile.ts";
-import type { Entry } from "./sample.ts";
-import { sha256Schema } from "./sample.ts";
+import { type Entry, extensionSchema, sha256Schema } from "./sample.ts";
 import type { Indexed, SampleIndex } from "./sample-index.ts";
 
 export interface OpenStoreOptions {
@@ -87,7 +86,8 @@ async function findFiles(directory: string, disk: Disk, log: Logger) {
       const extension = extname(file);
       const sha256 = file.slice(0, file.length - extension.length);
       if (file.endsWith(ERASING)) halfErased.push(path);
-      else if (sha256Schema.safeParse(sha256).success) files.push({ sha256, label, path, extension });
+      else if (sha256Schema.safeParse(sha256).success && extensionSchema.safeParse(extension).success)
+        files.push({ sha256, label, path, extension });
     }
   }
   return { files, halfErased };

@@ -23,6 +23,9 @@ const origin = z.enum(Object.keys(LABEL_ORIGINS) as [LabelOrigin, ...LabelOrigin
 
 export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** Part of a file name, and nothing that could be more than that. */
+export const extensionSchema = z.string().regex(/^\.[a-z0-9]{1,15}$/);
+
 /** What the model said when the sample came. */
 export const predictionSchema = z.strictObject({
   label: z.string(),
@@ -50,7 +53,7 @@ export const entrySchema = z.strictObject({
   /** The source that brought it. */
   source: z.string().nullable(),
   prediction: predictionSchema.nullable(),
-  extension: z.string(),
+  extension: extensionSchema,
   /** Of the file as it is kept. */
   bytes: z.int().nonnegative(),
 });

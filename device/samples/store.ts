@@ -43,6 +43,8 @@ export interface IncomingSample {
   readonly features?: Tensor<"float32">;
   /** When it came, where that was not now: of samples that are imported. */
   readonly arrivedAtMs?: number;
+  /** Of what came in, wanted where the bytes are a features file already. */
+  readonly sha256?: string;
 }
 
 /** `known`: these bytes are there under this label, or under one that stands against the new one. */
@@ -119,7 +121,7 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
     const { label, origin = "folder" } = incoming;
     assertClass(label);
     if (privacy === "none") throw new LichenError("NOTHING_KEPT", { at: "sample store" });
-    const sha256 = createHash("sha256").update(incoming.bytes).digest("hex");
+    const sha256 = hashOf(incoming);
     const known = samples.get(sha256);
     if (known !== undefined) {
       if (label === null || (await relabel(known, label, origin)) !== "relabelled") return "known";
@@ -173,7 +175,7 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
   }
 
   function kept({ bytes, extension, features }: IncomingSample): { bytes: Uint8Array; extension: string } {
-    if (privacy === "raw") return { bytes, extension };
+    if (privacy === "raw" || extension === FEATURES_EXTENSION) return { bytes, extension };
     if (features !== undefined) return { bytes: encodeFeatures(features), extension: FEATURES_EXTENSION };
     throw new LichenError("BAD_ARGUMENT", { at: "sample store", found: "a file alone", wanted: "its features" });
   }
@@ -253,6 +255,9 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
       }),
   };
 }
+
+const hashOf = ({ bytes, extension, sha256 }: IncomingSample): string =>
+  extension === FEATURES_EXTENSION && sha256 !== undefined ? sha256 : createHash("sha256").update(bytes).digest("hex");
 
 /** What was kept under another setting stays until somebody purges it: that is not done unasked. */
 function warnOfUnwanted(samples: readonly StoredSample[], privacy: SamplesConfig["privacy"], log: Logger): void {

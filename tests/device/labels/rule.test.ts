@@ -34,8 +34,8 @@ test.each([
   ["nothing", ""],
   ["another topic", '{"door":{"open":true}}', "plc/7/gate/x"],
   ["what the broker kept", '{"door":{"open":true}}', "plc/7/gate", true],
-] as const)("%s labels nothing", (_, ...given) => {
-  expect(labelled(...given)).toEqual([]);
+] as const)("%s labels nothing", (_, payload, topic?: string, retained?: boolean) => {
+  expect(labelled(payload, topic, retained)).toEqual([]);
 });
 
 test("without a field the payload itself is matched, and what is no text never", () => {
