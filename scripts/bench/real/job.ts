@@ -26,7 +26,11 @@ export interface Test {
 }
 
 /** A way of adapting: what is asked of `adapt`, beside the samples. */
-export type Way = Pick<AdaptOptions, "method"> & Omit<Partial<AdaptOptions>, "model" | "samples" | "seed">;
+export type Way = Pick<AdaptOptions, "method"> &
+  Omit<Partial<AdaptOptions>, "model" | "samples" | "seed"> & {
+    /** Whether nobody has labelled the samples. */
+    unlabelled?: true;
+  };
 
 export interface RealJob {
   /** What is adapted to what, and from how much. */
@@ -59,8 +63,9 @@ async function rowsOf(
   const runs: (Omit<AdaptReport, "after"> & { reason: string; after: (number | null)[] })[] = [];
   for (const seed of seeds) {
     const { model } = situation;
-    const samples = situation.samples(seed);
-    const run = await adapt({ threads, ...way, model, samples, seed, clockMs: () => performance.now() });
+    const { unlabelled, ...options } = way;
+    const samples = situation.samples(seed).map((sample) => (unlabelled ? { ...sample, label: null } : sample));
+    const run = await adapt({ threads, ...options, model, samples, seed, clockMs: () => performance.now() });
     const after = await accuracies(situation, run.adapter);
     runs.push({ ...run.report, reason: run.decision.reason, after });
     process.stderr.write(
@@ -98,9 +103,11 @@ async function accuracies({ model, tests }: Situation, adapter?: Adapter): Promi
 }
 
 /** The method, and what of the rest is not by default. */
-const nameOf = ({ method, targets, views, epochs, labelSmoothing, rehearsalMix }: Way): string =>
+const nameOf = ({ method, targets, align, unlabelled, views, epochs, labelSmoothing, rehearsalMix }: Way): string =>
   [
     method,
+    align && "aligned",
+    unlabelled && "no labels",
     targets && `of ${targets.join(",")}`,
     views && `${views} views`,
     epochs && `${epochs} epochs`,
