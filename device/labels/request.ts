@@ -34,7 +34,7 @@ export function samplesMeant(
       : samples.filter(({ arrivedMs }) => arrivedMs !== null && arrivedMs >= nowMs - which.sinceSeconds * 1000);
   if (meant.length > 0) return meant;
   const found = "last" in which ? "none at all" : `none of the last ${which.sinceSeconds} s`;
-  throw new LichenError("NO_SUCH_SAMPLE", { found });
+  throw new LichenError("NO_SUCH_SAMPLE", { found, todo: "set samples.keepUnlabelled, to label what was inferred" });
 }
 
 /** @throws NO_SUCH_SAMPLE, BAD_ARGUMENT */
