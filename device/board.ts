@@ -1,4 +1,5 @@
 import type { Adapters } from "./adapters/adapters.ts";
+import type { Keeper } from "./adapters/keeper.ts";
 import type { Shelf } from "./adapters/shelf.ts";
 import { problem } from "./api/problem.ts";
 import type { Board } from "./api/routes.ts";
@@ -7,7 +8,11 @@ import type { Clock } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import type { FleetLink } from "./fleet-link.ts";
 import type { InferenceLine } from "./inference/line.ts";
+import type { ResultsPublisher } from "./inference/results.ts";
 import type { Rounds } from "./rounds/rounds.ts";
+import type { Curator } from "./samples/curator.ts";
+import { FEATURES_EXTENSION } from "./samples/features.ts";
+import { isLabelled, type StoredSample } from "./samples/sample.ts";
 import type { SampleStore } from "./samples/store.ts";
 import type { Inference, Sink, Source, SourceFile } from "./sources/source.ts";
 
@@ -19,23 +24,26 @@ export interface BoardParts {
   readonly store: SampleStore;
   readonly shelf: Shelf;
   readonly adapters: Adapters;
+  readonly keeper: Keeper;
   readonly rounds: Rounds;
   readonly sources: readonly Source[];
   readonly link?: FleetLink;
+  readonly results?: ResultsPublisher;
   readonly softwareVersion: string;
   readonly clock: Clock;
   /** Filled while the daemon starts. */
   readonly problems: readonly Error[];
   readonly line: InferenceLine;
+  readonly curator: Curator;
   sample: Sink["sample"];
   infer(file: SourceFile, from: string): Promise<Inference>;
-  /** Tells the fleet what serves now, and what is offered. */
-  tellFleet(): Promise<void>;
+  /** Tells rounds and fleet that something else serves, or may. */
+  servingChanged(): Promise<void>;
 }
 
 /** A station's parts as the API shows them. */
 export function createBoard(parts: BoardParts): Board {
-  const { device, engine, store, shelf, adapters, rounds, clock } = parts;
+  const { device, engine, store, shelf, adapters, keeper, rounds, clock } = parts;
   const { card, sha256 } = engine.model;
   const bornMs = clock.monotonicMs();
 
@@ -43,7 +51,8 @@ export function createBoard(parts: BoardParts): Board {
     status() {
       const samples = store.list();
       const { current, previous, version } = shelf.state();
-      const outlook = rounds.outlook();
+      const ruling = rounds.ruling();
+      const reasons = ruling?.tag === "wait" || ruling?.tag === "pause" ? [...ruling.reasons] : [];
       return {
         schema: "lichen/status/1",
         device,
@@ -68,10 +77,13 @@ export function createBoard(parts: BoardParts): Board {
           ...source.health?.(),
         })),
         round: {
-          state: outlook.tag === "start" ? "STARTING" : outlook.reason,
+          state: reasons[0]?.code ?? (rounds.facts().phase === "none" ? "STARTING" : "ROUND_RUNNING"),
+          phase: rounds.state().tag,
+          reasons,
           progress: rounds.progress(),
           last: rounds.history().at(-1) ?? null,
         },
+        results: parts.results === undefined ? null : { ...parts.results.status() },
         sync: parts.link === undefined ? null : { ...parts.link.status() },
         problems: parts.problems.map(problem),
       };
@@ -79,25 +91,42 @@ export function createBoard(parts: BoardParts): Board {
     sample: parts.sample,
     infer: parts.infer,
     samples() {
-      const fresh = new Set(rounds.newSamples());
-      const samples = store.list().map((sample) => ({
-        sha256: sample.sha256,
-        label: sample.label,
-        bytes: sample.bytes,
-        new: fresh.has(sample),
-      }));
-      return { schema: "lichen/samples/1", samples };
+      const fresh = new Set(rounds.newSamples().map(({ sha256 }) => sha256));
+      const all = store.all();
+      return {
+        schema: "lichen/samples/1",
+        samples: all
+          .filter(isLabelled)
+          .map((sample) => ({ ...told(sample), label: sample.label, new: fresh.has(sample.sha256) })),
+        unlabelled: all.filter((sample) => !isLabelled(sample)).map(told),
+      };
     },
+    curator: parts.curator,
     adapters() {
       const { current, previous, version, refused } = shelf.state();
-      return { schema: "lichen/adapters/1", version, current: shelved(current), previous: shelved(previous), refused };
+      const { good, pinned } = keeper.standing();
+      return {
+        schema: "lichen/adapters/1",
+        version,
+        current: shelved(current),
+        previous: shelved(previous),
+        good: shelved(good),
+        pinned,
+        refused,
+      };
     },
     rounds: () => rounds.history(),
     adapt: (onProgress) => rounds.request(onProgress),
     async rollBack() {
-      await adapters.rollBack("ROLLED_BACK");
-      await parts.tellFleet();
+      await keeper.rollBack();
+      await parts.servingChanged();
       return { schema: "lichen/rollback/1", serving: adapters.serving().adapter(), version: shelf.state().version };
+    },
+    async use(name) {
+      await (name === AUTO ? keeper.release() : keeper.use(name === BASE ? null : name));
+      await parts.servingChanged();
+      const { pinned } = keeper.standing();
+      return { schema: "lichen/use/1", serving: adapters.serving().adapter(), pinned: pinned !== null };
     },
   };
 
@@ -114,3 +143,16 @@ export function createBoard(parts: BoardParts): Board {
     };
   }
 }
+
+const told = ({ sha256, bytes, arrivedAtMs, source, origin, prediction, extension }: StoredSample) => ({
+  sha256,
+  bytes,
+  arrivedAt: new Date(arrivedAtMs).toISOString(),
+  source,
+  origin,
+  prediction,
+  form: extension === FEATURES_EXTENSION ? ("features" as const) : ("raw" as const),
+});
+
+/** In place of an adapter's name: no adapter, or whatever rounds and fleet bring. */
+const [BASE, AUTO] = ["base", "auto"] as const;

@@ -1,12 +1,16 @@
 import { extname } from "node:path";
 import type { Logger } from "pino";
 import { LichenError } from "../runtime/errors.ts";
-import type { Adapters } from "./adapters/adapters.ts";
+import type { Classification } from "../runtime/index.ts";
+import type { Adapters, Reading } from "./adapters/adapters.ts";
 import type { Clock } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import type { InferenceLine } from "./inference/line.ts";
+import { believed } from "./labels/confidence.ts";
+import type { ConfidencePolicy } from "./labels/config.ts";
+import { decodeFeatures, FEATURES_EXTENSION } from "./samples/features.ts";
 import type { LabelOrigin } from "./samples/sample.ts";
-import type { SampleStore } from "./samples/store.ts";
+import type { IncomingSample, SampleStore, Stored } from "./samples/store.ts";
 import type { Inference, Sink, SourceFile } from "./sources/source.ts";
 
 export interface IntakeParts {
@@ -14,10 +18,16 @@ export interface IntakeParts {
   readonly adapters: Adapters;
   readonly line: InferenceLine;
   readonly store: SampleStore;
+  /** Which of what is only inferred becomes a sample. */
+  readonly keeping: { readonly unlabelled: boolean; readonly confidence: ConfidencePolicy | undefined };
   readonly clock: Clock;
   readonly log: Logger;
   /** A sample is on the medium that was not there before, or has another label. */
   stored(): void;
+  /** An answer goes out. */
+  answered(input: Reading, output: Classification, adapter: string | null): void;
+  /** Beside `stored`: what was said of a sample. */
+  labelled(input: Reading, label: string): void;
   /** Not of what somebody asked on the socket: that is answered there. */
   inferred(file: SourceFile, inference: Inference, source: string): void;
 }
@@ -28,6 +38,8 @@ export interface Intake {
   sinkOf(source: string, origin: LabelOrigin): Sink;
   /** Infers and tells nobody but the caller.  @throws BAD_SAMPLE, QUEUE_FULL, … */
   infer(file: SourceFile, source: string): Promise<Inference>;
+  /** A sample of an archive. @throws as a sink */
+  take(sample: IncomingSample, file: string): Promise<Stored>;
 }
 
 export function createIntake({ engine, adapters, line, store, clock, log, ...parts }: IntakeParts): Intake {
@@ -51,34 +63,66 @@ export function createIntake({ engine, adapters, line, store, clock, log, ...par
     }
   }
 
-  async function infer(file: SourceFile, source: string): Promise<Inference> {
+  async function inferred(file: SourceFile, source: string) {
     const startedMs = clock.monotonicMs();
     extensionOf(file);
-    const { output, adapter } = await line.run(source, async () => adapters.serving().classify(await features(file)));
-    return {
+    const { input, output, adapter } = await line.run(source, async () => {
+      const input = await features(file);
+      return { input, ...(await adapters.serving().classify(input)) };
+    });
+    parts.answered(input, output, adapter);
+    const inference: Inference = {
       label: output.label,
       confidence: output.confidence,
       probabilities: Object.fromEntries(labels.map((label, index) => [label, output.probabilities[index] ?? 0])),
       adapter,
       milliseconds: clock.monotonicMs() - startedMs,
     };
+    return { inference, input };
+  }
+
+  /** What was inferred is kept where somebody may label it later, or the model is sure of it; that is no reason for an inference to fail. */
+  async function keep(file: SourceFile, source: string, { inference, input }: Awaited<ReturnType<typeof inferred>>) {
+    const { label, confidence, adapter, probabilities } = inference;
+    const belief = believed(probabilities, parts.keeping.confidence);
+    if (belief === null && !parts.keeping.unlabelled) return;
+    const stored = await store
+      .add({
+        ...{ bytes: file.bytes, extension: extensionOf(file), features: input, source },
+        ...{ label: belief, origin: "confidence", prediction: { label, confidence, adapter } },
+      })
+      .catch((error) => log.warn({ err: error, file: file.name }, "what was inferred could not be kept"));
+    if (belief !== null && (stored === "stored" || stored === "relabelled")) parts.stored();
   }
 
   return {
-    infer,
+    infer: async (file, source) => (await inferred(file, source)).inference,
+    async take(sample, file) {
+      const source = { bytes: sample.bytes, name: file, at: file };
+      if (sample.extension === FEATURES_EXTENSION) decodeFeatures(sample.bytes, file);
+      else extensionOf(source);
+      const input = sample.extension === FEATURES_EXTENSION ? {} : { features: await features(source) };
+      const stored = await store.add({ ...sample, ...input });
+      if (stored !== "known" && sample.label !== null) parts.stored();
+      return stored;
+    },
     sinkOf: (source, origin) => ({
       async sample(file, label) {
         const extension = extensionOf(file);
         const input = await features(file);
         const stored = await store.add({ bytes: file.bytes, label, extension, features: input, origin, source });
         log.debug({ label, file: file.name }, `sample ${stored}`);
-        if (stored !== "known") parts.stored();
+        if (stored === "known" || label === null) return;
+        parts.stored();
+        parts.labelled(input, label);
       },
       async infer(file) {
-        const inference = await infer(file, source);
+        const result = await inferred(file, source);
+        const { inference } = result;
         const { label, confidence } = inference;
         log.info({ file: file.name, label, confidence: Number(confidence.toFixed(3)) }, "inferred");
         parts.inferred(file, inference, source);
+        await keep(file, source, result);
         return inference;
       },
     }),

@@ -11,6 +11,7 @@ import { addImport } from "./cli/commands/import.ts";
 import { addInfer } from "./cli/commands/infer.ts";
 import { addInspect } from "./cli/commands/inspect.ts";
 import { addInstall } from "./cli/commands/install.ts";
+import { addLabel } from "./cli/commands/label.ts";
 import { addMerge } from "./cli/commands/merge.ts";
 import { addModels } from "./cli/commands/models.ts";
 import { addPlan } from "./cli/commands/plan.ts";
@@ -19,12 +20,13 @@ import { addRollback } from "./cli/commands/rollback.ts";
 import { addSamples } from "./cli/commands/samples.ts";
 import { addStatus } from "./cli/commands/status.ts";
 import { addUninstall } from "./cli/commands/uninstall.ts";
+import { addUse } from "./cli/commands/use.ts";
 import { EXIT, exitCodeOf } from "./cli/exit.ts";
 import type { Terminal } from "./cli/terminal.ts";
 import { softwareVersion } from "./cli/version.ts";
 
 const COMMANDS: Readonly<Record<string, readonly AddCommand[]>> = {
-  "Asked of the daemon:": [addStatus, addInfer, addSamples, addAdapt, addAdapters, addRollback],
+  "Asked of the daemon:": [addStatus, addInfer, addSamples, addLabel, addAdapt, addAdapters, addRollback, addUse],
   "On files alone, as is adapt with --model:": [
     addModels,
     addImport,

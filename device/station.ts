@@ -3,8 +3,10 @@ import type { Logger } from "pino";
 import type { Manifest } from "../fleet/protocol/messages.ts";
 import { errorCode, LichenError } from "../runtime/errors.ts";
 import { fullPreprocessing } from "../runtime/signal/preprocess.ts";
-import { type Adapters, createAdapters } from "./adapters/adapters.ts";
+import { type Adapters, createAdapters, type Reading } from "./adapters/adapters.ts";
+import { createKeeper, type Keeper } from "./adapters/keeper.ts";
 import { createShelf, type Shelf } from "./adapters/shelf.ts";
+import { NO_STANDING, standingSchema } from "./adapters/standing.ts";
 import type { Board } from "./api/routes.ts";
 import { createBoard } from "./board.ts";
 import type { Clock } from "./clock.ts";
@@ -15,12 +17,24 @@ import { stateFile } from "./disk/state-file.ts";
 import type { Engine } from "./engine.ts";
 import type { FleetLink, LinkPorts } from "./fleet-link.ts";
 import { offerOf } from "./fleet-link.ts";
+import { readAvailableBytes } from "./governor/free-memory.ts";
+import type { Governor } from "./governor/governor.ts";
+import { createResourceMeter } from "./governor/resources.ts";
+import type { System } from "./governor/system.ts";
 import { createLine, type InferenceLine } from "./inference/line.ts";
+import type { ResultsOptions, ResultsPublisher } from "./inference/results.ts";
+import { type InferencePace, inferencePace } from "./inference-pace.ts";
 import { createIntake, type Intake } from "./intake.ts";
-import type { RunJob } from "./rounds/child.ts";
-import { historySchema, NO_HISTORY } from "./rounds/record.ts";
+import { labelTopic } from "./labels/config.ts";
+import { createLabelling } from "./labels/labelling.ts";
+import { mqttSubscriber, type Subscriber } from "./labels/subscriber.ts";
+import type { Jobs } from "./rounds/child.ts";
+import { NO_ROUND, roundFileSchema } from "./rounds/machine.ts";
+import { NO_PLAN, planSchema } from "./rounds/plan.ts";
+import { historySchema, NO_HISTORY, type Round } from "./rounds/record.ts";
 import { NO_ROLES, rolesSchema } from "./rounds/roles.ts";
 import { createRounds, type Rounds } from "./rounds/rounds.ts";
+import { type Curator, createCurator } from "./samples/curator.ts";
 import { createErase } from "./samples/erase.ts";
 import { INDEX_FOLDER } from "./samples/open.ts";
 import { sqlIndex } from "./samples/sql-index.ts";
@@ -34,12 +48,17 @@ export interface StationPorts {
   /** Names of all models that the board serves. */
   readonly models: readonly string[];
   readonly engine: Engine;
-  readonly runJob: RunJob;
+  readonly jobs: Jobs;
+  readonly governor: Governor;
+  readonly system: System;
+  readonly wattsPerCore: number;
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Logger;
   random(): number;
   readonly softwareVersion: string;
+  /** Opens the way to whoever listens to results; absent when none is configured. */
+  readonly results?: (of: Pick<ResultsOptions, "model" | "stateFile">) => ResultsPublisher;
   /** The fleet's broker, which sources may listen to as well. */
   readonly broker?: BrokerAddress;
   /** Opens the way to the fleet; absent when none is configured. */
@@ -73,15 +92,39 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     disk,
     clock,
     log,
+    beforeChange: (sha256s) => rounds.forget(sha256s),
   });
-  const shelf: Shelf = createShelf({ directory: inData("adapters"), disk, log });
-  const adapters: Adapters = createAdapters({ shelf, open: engine.open, decode: engine.decode, log });
+  const line: InferenceLine = createLine(config.inference.queue, clock);
+  const pace: InferencePace = inferencePace(line);
+  const shelf: Shelf = createShelf({
+    directory: inData("adapters"),
+    disk,
+    log,
+    alsoKept: () => [keeper.standing().good, keeper.standing().pinned?.adapter ?? null],
+  });
+  const adapters: Adapters = createAdapters({
+    shelf,
+    open: engine.open,
+    decode: engine.decode,
+    log,
+    beforeLoad: () => keeper.beforeLoad(),
+    lastKnownGood: () => keeper.standing().good,
+  });
+  const keeper: Keeper = createKeeper({
+    shelf,
+    adapters,
+    file: stateFile(disk, inData("adapters", "standing.json"), standingSchema, NO_STANDING),
+    config: config.adapters,
+    clock,
+    log,
+    onReverted: () => void servingChanged(),
+  });
   const rounds: Rounds = createRounds({
     policy: {
-      minNewSamples: config.training.minNewSamples,
-      settleMs: config.training.settleSeconds * 1000,
-      retryMs: config.training.retrySeconds * 1000,
       holdOut: config.training.holdOut,
+      unlabelled: config.training.unlabelled,
+      shadow: config.shadow,
+      pause: config.training.pause,
     },
     job: {
       model: config.model,
@@ -96,13 +139,23 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
       cache: { folder: inData("cache"), maxBytes: config.training.cacheBytes },
     },
     samples: store.list,
-    adapters,
-    incumbentPath: () => {
-      const serving = adapters.serving().adapter();
-      return serving === null ? undefined : shelf.pathOf(serving);
+    unlabelled: store.unlabelled,
+    keeper,
+    incumbent: () => {
+      const sha256 = adapters.serving().adapter();
+      return sha256 === null ? null : { sha256, path: shelf.pathOf(sha256) };
     },
     decode: engine.decode,
-    runJob: ports.runJob,
+    runJob: ports.jobs.run,
+    decide: (round) => ports.governor.decide(round, pace.facts(round.phase)),
+    meter: () => createResourceMeter({ system: ports.system, clock, wattsPerCore: ports.wattsPerCore }),
+    shadow: {
+      open: engine.open,
+      availableBytes: () => readAvailableBytes(ports.system),
+      isBusy: () => adapters.serving().isBusy(),
+    },
+    state: stateFile(disk, inData("rounds", "state.json"), roundFileSchema, NO_ROUND),
+    plan: stateFile(disk, inData("rounds", "plan.json"), planSchema, NO_PLAN),
     history: stateFile(disk, inData("rounds", "history.json"), historySchema, NO_HISTORY),
     roles: stateFile(disk, inData("rounds", "roles.json"), rolesSchema, NO_ROLES),
     disk,
@@ -120,19 +173,62 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     receive,
   });
 
+  const results = ports.results?.({
+    model: { name: config.name, id: card.id, version: card.version, labels },
+    stateFile: inData("results", "announced.json"),
+  });
+
   const sources = openSources(config, {
     ...{ device, labels, disk, clock, log, random: ports.random },
     ...(ports.broker && { broker: ports.broker }),
     sense: senseOf(fullPreprocessing(card.preprocessing)),
   });
 
-  const line: InferenceLine = createLine(config.inference.queue, clock);
   const intake: Intake = createIntake({
     ...{ engine, adapters, line, store, clock, log },
+    keeping: {
+      // A second sensor speaks of what came before: that has to be there then.
+      unlabelled: config.samples.keepUnlabelled || config.labels.rules.length > 0,
+      confidence: config.labels.confidence,
+    },
     stored: rounds.sampleStored,
-    inferred: ({ name }, { label, confidence, adapter }) =>
-      link?.publishResult({ label, confidence, adapter, input: name }),
+    answered(input, output, adapter) {
+      keeper.answered(adapter, output.confidence);
+      rounds.seen(input, output);
+    },
+    labelled: (input, label) => void tryOut(input, label),
+    inferred({ name }, inference, source) {
+      const { label, confidence, adapter } = inference;
+      link?.publishResult({ label, confidence, adapter, input: name });
+      results?.publish({ ...inference, file: name, source });
+    },
   });
+
+  /**
+   * What serves answers a sample that has just been labelled, before it is trained on: how often it is right is how good it is, here and
+   * now.  @see Dawid 1984, J. R. Stat. Soc. A 147:278, prequential analysis
+   */
+  async function tryOut(input: Reading, label: string): Promise<void> {
+    const isOfUse = keeper.wantsLabelled() || rounds.state().tag === "shadowing";
+    // Of a flood, some tell as much as all.
+    if (!isOfUse || beingTried >= 4) return;
+    beingTried++;
+    try {
+      const { output, adapter } = await adapters.serving().consider(input);
+      keeper.labelled(adapter, output.label === label);
+      rounds.seen(input, output, label);
+    } catch (error) {
+      log.debug({ err: error }, "a labelled sample could not be tried out");
+    } finally {
+      beingTried--;
+    }
+  }
+
+  /** Something else serves, or may serve, than what was trained or judged last. */
+  async function servingChanged(): Promise<void> {
+    rounds.servingChanged();
+    await tellFleet();
+  }
 
   /** What the fleet sent is judged here before it serves. @throws when it could not be judged, so that it is offered again */
   async function receive(bytes: Uint8Array, manifest: Manifest): Promise<void> {
@@ -155,8 +251,15 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
   /** Whether an adapter has never been served or judged here. */
   function isNews(sha256: string): boolean {
     const { current, previous } = shelf.state();
-    const judged = rounds.history().some(({ adapter, outcome }) => adapter === sha256 && outcome.tag !== "failed");
-    return sha256 !== current && sha256 !== previous && !judged && !shelf.isRefused(sha256);
+    const judged = rounds.history().some(({ adapter, outcome }) => adapter === sha256 && isJudgement(outcome));
+    return (
+      !keeper.isPinned() &&
+      !keeper.isBarred(sha256) &&
+      sha256 !== current &&
+      sha256 !== previous &&
+      !judged &&
+      !shelf.isRefused(sha256)
+    );
   }
 
   /**
@@ -181,6 +284,26 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
 
   const tellState = () => link?.publishState({ adapter: adapters.serving().adapter() });
 
+  const { mqtt: spoken, rules } = config.labels;
+  const topic = spoken?.topic ?? labelTopic(device, config.name);
+  const labelling = createLabelling({ store, rules, topic, onLabelled: rounds.sampleStored, clock, log });
+  const listener: Subscriber | undefined =
+    spoken &&
+    mqttSubscriber({
+      ...spoken,
+      clientId: `lichen-labels-${device}-${config.name}`,
+      filters: [...new Set([topic, ...rules.map((rule) => rule.topic)])],
+      log,
+    });
+  const curator: Curator = createCurator({
+    ...{ store, labelling, erase, disk, clock },
+    take: intake.take,
+    about: { device, model: base },
+    traces: [inData("cache"), inData("rounds", "checkpoint.safetensors"), inData("rounds", "candidate.safetensors")],
+    whileIdle: (act) => rounds.whileIdle(act),
+  });
+
+  let beingTried = 0;
   const web = intake.sinkOf("http", "http");
   const problems: Error[] = [];
   const board = createBoard({
@@ -190,37 +313,52 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     store,
     shelf,
     adapters,
+    keeper,
     rounds,
     sources: sources.map(({ source }) => source),
     line,
     ...(link && { link }),
+    ...(results && { results }),
     softwareVersion: ports.softwareVersion,
     clock,
     problems,
+    curator,
     sample: web.sample,
     // What the command asks is a person's question, and nobody else's business.
     infer: (file, from) => (from === "http" ? web.infer(file) : intake.infer(file, from)),
-    tellFleet,
+    servingChanged,
   });
 
   return {
     name: config.name,
     board,
     async start() {
+      await ports.jobs.endStrays();
       await store.start();
-      problems.push(...(await adapters.start()), ...(await rounds.start()));
+      problems.push(...(await adapters.start()));
+      keeper.start();
+      problems.push(...(await rounds.start()));
       await link?.start();
+      await results?.start();
       await tellFleet();
       for (const { source, origin } of sources) await source.start(intake.sinkOf(source.name, origin));
+      listener?.start(labelling.hear);
       log.info({ model: base.id, samples: store.list().length }, "the model is at work");
     },
     async stop() {
       for (const { source } of sources) await source.stop();
+      await listener?.stop();
       await line.close();
+      await results?.stop();
       await rounds.stop();
       await link?.stop();
+      await keeper.stop();
       await adapters.stop();
       await store.stop();
     },
   };
 }
+
+/** What a person had pinned something against may be judged again once they have let go of it. */
+const isJudgement = (outcome: Round["outcome"]): boolean =>
+  outcome.tag !== "failed" && !(outcome.tag === "rejected" && outcome.reason === "PINNED");

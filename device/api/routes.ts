@@ -6,25 +6,31 @@ import { type ErrorCode, errorCode, LichenError } from "../../runtime/errors.ts"
 import { listed } from "../../runtime/listed.ts";
 import type { JobProgress } from "../rounds/job.ts";
 import type { Round } from "../rounds/record.ts";
+import type { Curator } from "../samples/curator.ts";
 import { type Inference, MAX_FILE_BYTES, type SourceFile } from "../sources/source.ts";
 import { problem } from "./problem.ts";
-import type { AdaptersAnswer, RollbackAnswer, RoundEvent, SamplesAnswer, Status } from "./schemas.ts";
+import { SAMPLE_ROUTES, UNBOUNDED_PATHS } from "./sample-routes.ts";
+import type { SamplesAnswer } from "./sample-schemas.ts";
+import type { AdaptersAnswer, RollbackAnswer, RoundEvent, Status, UseAnswer } from "./schemas.ts";
 import { answerEach, eachOf, filesOf, isMultipart } from "./uploads.ts";
 
 /** What the API can ask of one model at work. */
 export interface Board {
   status(): Status;
-  /** Resolves when the sample is on the medium. */
-  sample(file: SourceFile, label: string): Promise<void>;
+  /** Resolves when the sample is on the medium. @param label null: nobody has said yet */
+  sample(file: SourceFile, label: string | null): Promise<void>;
   /** @param from who asks: clients of one door share a place in line */
   infer(file: SourceFile, from: Door): Promise<Inference>;
   samples(): SamplesAnswer;
+  readonly curator: Curator;
   adapters(): AdaptersAnswer;
   rounds(): readonly Round[];
   /** @throws ROUND_RUNNING, TOO_FEW_SAMPLES */
   adapt(onProgress: (progress: JobProgress) => void): Promise<Round>;
   /** @throws NOTHING_TO_ROLL_BACK */
   rollBack(): Promise<RollbackAnswer>;
+  /** @param name of an adapter, or its beginning; `base`; or `auto`, which lets go.  @throws ADAPTER_NOT_HELD */
+  use(name: string): Promise<UseAnswer>;
 }
 
 type Route = readonly [
@@ -43,18 +49,23 @@ const ROUTES: readonly Route[] = [
   ["GET", "/v1/rounds", (board, c) => c.json({ schema: "lichen/rounds/1", rounds: board.rounds() })],
   ["GET", "/v1/rounds/:id", (board, c) => oneRound(board, c)],
   ["POST", "/v1/samples", (board, c) => store(board, c)],
+  ...SAMPLE_ROUTES,
   ["POST", "/v1/infer", (board, c, from) => infer(board, c, from)],
   ["POST", "/v1/adapt", (board, c) => adapt(board, c)],
   ["POST", "/v1/rollback", async (board, c) => c.json(await board.rollBack())],
+  ["POST", "/v1/use", async (board, c) => c.json(await board.use(c.req.query("adapter") ?? ""))],
 ];
 
 /** Codes that are not plain bad input. */
 const STATUSES: Partial<Record<ErrorCode | "INTERNAL", 404 | 409 | 413 | 500 | 503>> = {
+  ADAPTER_NOT_HELD: 404,
+  ADAPTER_PINNED: 409,
   CANCELLED: 503,
   DAEMON_STARTING: 503,
   INTERNAL: 500,
   NOTHING_TO_ROLL_BACK: 409,
   NO_SUCH_MODEL: 404,
+  NO_SUCH_SAMPLE: 404,
   QUEUE_FULL: 503,
   ROUND_CRASHED: 500,
   ROUND_HUNG: 500,
@@ -69,13 +80,12 @@ export type Boards = ReadonlyMap<string, Board>;
 /** The daemon's HTTP API; `?model=` says which model is meant. Errors are `{code, message}`. */
 export function createApi(boards: Boards, from: Door = "socket"): Hono {
   const app = new Hono();
-  app.use(
-    bodyLimit({
-      maxSize: MAX_FILE_BYTES,
-      onError: (c) =>
-        c.json({ code: "BAD_REQUEST", message: `BAD_REQUEST: the body is over ${MAX_FILE_BYTES} bytes.` }, 413),
-    }),
-  );
+  const limit = bodyLimit({
+    maxSize: MAX_FILE_BYTES,
+    onError: (c) =>
+      c.json({ code: "BAD_REQUEST", message: `BAD_REQUEST: the body is over ${MAX_FILE_BYTES} bytes.` }, 413),
+  });
+  app.use((c, next) => (UNBOUNDED_PATHS.has(c.req.path) ? next() : limit(c, next)));
   for (const [method, path, answer] of ROUTES)
     app.on(method, path, (context) => answer(boardOf(boards, context), context, from));
   app.notFound((c) => c.json(problem(new LichenError("BAD_REQUEST", { at: `${c.req.method} ${c.req.path}` })), 404));
@@ -108,8 +118,10 @@ async function infer(board: Board, c: Context, from: Door): Promise<Response> {
 }
 
 async function store(board: Board, c: Context): Promise<Response> {
-  const label = c.req.query("label");
-  if (label === undefined) throw new LichenError("BAD_REQUEST", { at: c.req.path, wanted: "?label= and a class" });
+  const label = c.req.query("unlabelled") === undefined ? c.req.query("label") : null;
+  if (label === undefined) {
+    throw new LichenError("BAD_REQUEST", { at: c.req.path, wanted: "?label= and a class, or ?unlabelled" });
+  }
   const each = await eachOf(await filesOf(c), async (file) => {
     await board.sample(file, label);
     return { sha256: createHash("sha256").update(file.bytes).digest("hex"), label };

@@ -65,9 +65,15 @@ export const statusSchema = answer("status", {
   round: z.object({
     /** `running`, or why none runs. */
     state: z.string(),
+    /** Where a round is that is under way: `planned`, `caching`, `training`, `paused`, `shadowing`, … */
+    phase: z.string().optional(),
+    /** All that holds it back, the most important first. */
+    reasons: z.array(z.object({ code: z.string(), found: z.string(), wanted: z.string() })).optional(),
     progress: progressSchema.nullable(),
     last: roundSchema.nullable(),
   }),
+  /** null: no broker is configured for results. */
+  results: z.record(z.string(), z.unknown()).nullable(),
   /** null: no fleet is configured. */
   sync: z.record(z.string(), z.unknown()).nullable(),
   /** What went wrong at the start and was got over. */
@@ -90,11 +96,9 @@ export const inferEachSchema = answer("infer-each", {
 });
 
 export const storedSchema = answer("stored", {
-  results: z.array(z.union([z.object({ file: z.string(), sha256: z.string(), label: z.string() }), failedFile])),
-});
-
-export const samplesSchema = answer("samples", {
-  samples: z.array(z.object({ sha256: z.string(), label: z.string(), bytes: count, new: z.boolean() })),
+  results: z.array(
+    z.union([z.object({ file: z.string(), sha256: z.string(), label: z.string().nullable() }), failedFile]),
+  ),
 });
 
 const shelved = z.object({
@@ -110,6 +114,10 @@ export const adaptersSchema = answer("adapters", {
   version: count,
   current: shelved.nullable(),
   previous: shelved.nullable(),
+  /** The last one that proved itself. */
+  good: shelved.nullable().optional(),
+  /** What a person wants served; null: whatever rounds and fleet bring. */
+  pinned: z.object({ adapter: z.string().nullable() }).nullable().optional(),
   refused: z.array(z.object({ sha256: z.string(), reason: z.string() })),
 });
 
@@ -125,13 +133,15 @@ export const roundEventSchema = z.discriminatedUnion("tag", [
 
 export const rollbackSchema = answer("rollback", { serving: z.string().nullable(), version: count });
 
+export const useSchema = answer("use", { serving: z.string().nullable(), pinned: z.boolean() });
+
 /** Every answer that is not a 2xx. */
 export const errorSchema = problem;
 
 export type Status = z.infer<typeof statusSchema>;
 export type InferAnswer = z.infer<typeof inferSchema>;
-export type SamplesAnswer = z.infer<typeof samplesSchema>;
 export type AdaptersAnswer = z.infer<typeof adaptersSchema>;
 export type RollbackAnswer = z.infer<typeof rollbackSchema>;
+export type UseAnswer = z.infer<typeof useSchema>;
 export type RoundEvent = z.infer<typeof roundEventSchema>;
 export type Shelved = z.infer<typeof shelved>;

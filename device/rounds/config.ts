@@ -39,8 +39,6 @@ export const processSchema = z.strictObject({
     .default(256 * MiB),
   /** When asked to end, it has so long to put down what it has learnt. */
   graceSeconds: amount.default(10),
-  /** What one busy core draws, for estimates of energy where nothing measures it. */
-  wattsPerCore: amount.default(1.5),
 });
 
 export type ShadowPolicy = z.output<typeof shadowSchema>;

@@ -61,7 +61,14 @@ type Verdict = z.infer<typeof verdictSchema>;
 export const NO_ROUND: RoundFile = { format: 1, state: { tag: "idle" } };
 
 export type RoundEvent =
-  | { readonly tag: "begin"; readonly id: number; readonly kind: "train" | "appraise"; readonly start: string | null }
+  | {
+      readonly tag: "begin";
+      readonly id: number;
+      readonly kind: "train" | "appraise";
+      readonly start: string | null;
+      /** Why it cannot start yet, though it was asked for. */
+      readonly waitFor: string | null;
+    }
   | { readonly tag: "progress"; readonly phase: string }
   /** The training process has put down what it learnt, and is gone. */
   | { readonly tag: "put down"; readonly reason: string }
@@ -100,18 +107,19 @@ export function step(state: RoundState, event: RoundEvent): Step {
 }
 
 type Reaction<S, E> = (state: S, event: E) => Step;
-type Reactions<T extends RoundState["tag"]> = {
-  readonly [E in RoundEvent["tag"]]?: Reaction<StateOf<T>, Extract<RoundEvent, { tag: E }>>;
-};
+type Reactions<S> = { readonly [E in RoundEvent["tag"]]?: Reaction<S, Extract<RoundEvent, { tag: E }>> };
 
 type About = Pick<StateOf<"planned">, "id" | "kind" | "start">;
 const aboutOf = ({ id, kind, start }: About): About => ({ id, kind, start });
 
-const rests: Reactions<"idle"> = {
-  begin: (_, { id, kind, start }) => ({ state: { tag: "planned", id, kind, start }, effects: [{ tag: "run" }] }),
+const rests: Reactions<RoundState> = {
+  begin: (_, { id, kind, start, waitFor }) =>
+    waitFor === null
+      ? { state: { tag: "planned", id, kind, start }, effects: [{ tag: "run" }] }
+      : { state: { tag: "paused", id, kind, start, reason: waitFor }, effects: [] },
 };
 
-const works: Reactions<"planned" | "caching" | "training"> = {
+const works: Reactions<StateOf<"planned" | "caching" | "training">> = {
   progress(state, { phase }) {
     const tag = phase === "train" ? "training" : "caching";
     // What is measured after training has begun is no step back.
@@ -123,7 +131,10 @@ const works: Reactions<"planned" | "caching" | "training"> = {
     const { accepted, reason, explanation } = verdict.decision;
     if (!accepted) return conclude(state, { tag: "rejected", reason, explanation }, { verdict, refuse: true });
     if (shadow) {
-      return { state: { ...aboutOf(state), tag: "shadowing", verdict, shadow: NO_SHADOW }, effects: [{ tag: "shadow" }] };
+      return {
+        state: { ...aboutOf(state), tag: "shadowing", verdict, shadow: NO_SHADOW },
+        effects: [{ tag: "shadow" }],
+      };
     }
     return commit(state, verdict, { tag: "accepted", reason, explanation });
   },
@@ -138,12 +149,12 @@ const works: Reactions<"planned" | "caching" | "training"> = {
     ),
 };
 
-const REACTIONS: { readonly [T in RoundState["tag"]]: Reactions<T> } = {
+const REACTIONS: { readonly [T in RoundState["tag"]]: Reactions<StateOf<T>> } = {
   idle: rests,
-  interrupted: rests as Reactions<"interrupted">,
-  planned: works as Reactions<"planned">,
-  caching: works as Reactions<"caching">,
-  training: works as Reactions<"training">,
+  interrupted: rests,
+  planned: works,
+  caching: works,
+  training: works,
   paused: {
     resume: (state) => ({ state: { ...aboutOf(state), tag: "planned" }, effects: [{ tag: "run" }] }),
     failed: (state, { code, message }) => conclude(state, { tag: "failed", code, message }),

@@ -62,11 +62,11 @@ export const updated = (history: History, round: Round): History => ({
   rounds: history.rounds.map((other) => (other.id === round.id ? round : other)),
 });
 
-/** What still runs in the file at a start was cut off. */
-export const interrupted = (history: History, message: string): History => ({
+/** What still runs in the file at a start was cut off. @param except the round that can say for itself how it goes on */
+export const interrupted = (history: History, message: string, except?: number): History => ({
   ...history,
   rounds: history.rounds.map((round) =>
-    round.outcome.tag === "running"
+    round.outcome.tag === "running" && round.id !== except
       ? { ...round, outcome: { tag: "failed", code: "ROUND_INTERRUPTED", message } }
       : round,
   ),
@@ -81,8 +81,10 @@ export function isOwed(history: History): boolean {
 }
 
 export function failuresInARow(history: History): number {
-  // A clean stop is nobody's failure.
-  const rounds = training(history).filter(({ outcome }) => outcome.tag !== "failed" || outcome.code !== "CANCELLED");
+  const rounds = training(history).filter(({ outcome }) => outcome.tag !== "failed" || !BLAMELESS.has(outcome.code));
   const lastGood = rounds.findLastIndex((round) => round.outcome.tag !== "failed");
   return rounds.length - 1 - lastGood;
 }
+
+/** A clean stop is nobody's failure, nor is a rollback by hand. */
+const BLAMELESS: ReadonlySet<string> = new Set(["CANCELLED", "ROUND_OVERTAKEN"]);

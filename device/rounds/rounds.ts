@@ -1,43 +1,58 @@
 import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { errorCode, LichenError } from "../../runtime/errors.ts";
-import type { Adapter, GatePolicy } from "../../runtime/index.ts";
-import type { Adapters } from "../adapters/adapters.ts";
+import type { Adapter, Classification } from "../../runtime/index.ts";
+import type { Reading } from "../adapters/adapters.ts";
+import type { Keeper } from "../adapters/keeper.ts";
+import { OBJECTIONS } from "../adapters/standing.ts";
 import type { Clock } from "../clock.ts";
 import type { Disk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
 import type { StateFile } from "../disk/state-file.ts";
+import type { RoundFacts } from "../governor/facts.ts";
+import type { Verdict as Ruling } from "../governor/govern.ts";
+import type { ResourceMeter } from "../governor/resources.ts";
+import type { StoredSample } from "../samples/sample.ts";
 import type { Sample } from "../samples/store.ts";
 import type { RunJob } from "./child.ts";
-import { type Decision, decide, type RoundPolicy } from "./decide.ts";
-import type { Job, JobProgress, Verdict } from "./job.ts";
+import type { PausePolicy, ShadowPolicy } from "./config.ts";
+import type { JobProgress } from "./job.ts";
+import { type JobSettings, jobOf } from "./job-of.ts";
+import { NO_ROUND, type RoundEffect, type RoundEvent, type RoundFile, type RoundState, step } from "./machine.ts";
+import { isWhole, NO_PLAN, plannedSamples, planOf, type RoundPlan } from "./plan.ts";
 import { begun, failuresInARow, type History, interrupted, isOwed, NO_HISTORY, type Round, updated } from "./record.ts";
 import { assignRoles, forgotten, judges, NO_ROLES, newSamples, type Roles, rolesOf } from "./roles.ts";
+import { type ShadowRun, type ShadowRunOptions, startShadow } from "./shadow-run.ts";
+import { createTraining, type Training } from "./training.ts";
 
 export interface RoundsOptions {
-  readonly policy: RoundPolicy & { readonly holdOut: number };
-  /** What every job is told. */
-  readonly job: {
-    readonly model: string;
-    readonly method: string;
-    readonly epochs?: number;
-    readonly seed: number;
-    readonly threads: number;
-    readonly gate: GatePolicy;
-    readonly board: string;
-    /** Where the training process leaves its candidate. */
-    readonly candidate: string;
-    readonly checkpoint?: string;
-    readonly cache?: { readonly folder: string; readonly maxBytes: number };
+  readonly policy: {
+    readonly holdOut: number;
+    /** So many of the newest unlabelled samples train along. */
+    readonly unlabelled: number;
+    readonly shadow: ShadowPolicy;
+    readonly pause: PausePolicy;
   };
+  /** What every job is told. */
+  readonly job: JobSettings;
   readonly samples: () => readonly Sample[];
-  readonly adapters: Pick<Adapters, "install" | "refuse">;
-  /** Where the adapter that serves now lies, if one does. */
-  readonly incumbentPath: () => string | undefined;
+  readonly unlabelled: () => readonly StoredSample[];
+  readonly keeper: Pick<Keeper, "install" | "refuse" | "objectionTo" | "isBarred" | "isPinned">;
+  /** The adapter that serves now; null: the base. */
+  readonly incumbent: () => { readonly sha256: string; readonly path: string } | null;
   readonly decode: (bytes: Uint8Array, at: string) => Adapter;
   readonly runJob: RunJob;
+  /** Whether a round may start, or go on. */
+  readonly decide: (round: RoundFacts) => Promise<Ruling>;
+  readonly meter: () => ResourceMeter;
+  /** What the shadow needs of inference and of the board. */
+  readonly shadow: Pick<ShadowRunOptions, "availableBytes" | "isBusy"> & {
+    readonly open: (adapter: Adapter) => ReturnType<ShadowRunOptions["open"]>;
+  };
   readonly history: StateFile<History>;
   readonly roles: StateFile<Roles>;
+  readonly state: StateFile<RoundFile>;
+  readonly plan: StateFile<RoundPlan>;
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Logger;
@@ -46,9 +61,9 @@ export interface RoundsOptions {
 }
 
 export interface Rounds {
-  /** Returns what was damaged on disk. */
+  /** Goes on with what a stop or a power cut has interrupted. Returns what was damaged on disk. */
   start(): Promise<readonly LichenError[]>;
-  /** Ends a running round; it is owed then, and made up for after the next start. */
+  /** Puts a running round down; it is owed then, and made up for after the next start. */
   stop(): Promise<void>;
   /** A labelled sample has been stored. */
   sampleStored(): void;
@@ -56,149 +71,318 @@ export interface Rounds {
   forget(sha256s: readonly string[]): Promise<void>;
   /** Does something while no round runs, and none begins. @throws ROUND_RUNNING */
   whileIdle<T>(act: () => Promise<T>): Promise<T>;
-  /** A training round now.  @throws ROUND_RUNNING, TOO_FEW_SAMPLES */
+  /** A training round, as soon as the board has room for it.  @throws ROUND_RUNNING, TOO_FEW_SAMPLES, ADAPTER_PINNED */
   request(onProgress: (progress: JobProgress) => void): Promise<Round>;
   /** Judges an adapter that the fleet offers, and serves it if it is good here. */
   appraise(adapter: Adapter): Promise<Round>;
+  /** Another adapter serves, or a person has said what may: a round that builds upon one taken out of service ends. */
+  servingChanged(): void;
+  /** An answer went out, or a sample came with its label: a candidate in the shadow answers it, too. */
+  seen(input: Reading, current: Classification, label?: string): void;
   history(): readonly Round[];
   newSamples(): readonly Sample[];
   progress(): JobProgress | null;
-  /** Why no round runs, or that one does. */
-  outlook(): Decision;
+  state(): RoundState;
+  /** The governor's last word: why no round runs, or that one does. */
+  ruling(): Ruling | null;
+  facts(): RoundFacts;
 }
 
+type Of<T extends RoundState["tag"]> = Extract<RoundState, { tag: T }>;
+
 export function createRounds(options: RoundsOptions): Rounds {
-  const { policy, adapters, disk, clock, log } = options;
-  const stopping = new AbortController();
+  const { policy, keeper, disk, clock, log } = options;
+  let state: RoundState = NO_ROUND.state;
   let history = NO_HISTORY;
   let roles = NO_ROLES;
+  let plan = NO_PLAN;
   let sampleAtMs = Number.NEGATIVE_INFINITY;
   let failure = { inARow: 0, atMs: Number.NEGATIVE_INFINITY };
   let progress: JobProgress | null = null;
   let forgottenMeanwhile: string[] = [];
+  let startedMs = 0;
+  let meter = options.meter();
+  let shadow: ShadowRun | null = null;
   let waiting = 0;
-  let started = false;
+  let isStarted = false;
+  let isStopping = false;
   let line: Promise<unknown> = Promise.resolve();
+  let events: Promise<void> = Promise.resolve();
+  let ruling: Ruling | null = null;
+  let asked = 0;
   let callOff = () => {};
+  let listener: (progress: JobProgress) => void = () => {};
+  /** Of whoever waits for the end of the round. */
+  let ended: { resolve(round: Round): void; reject(error: Error): void } | null = null;
 
-  const outlook = (): Decision => {
+  const training: Training = createTraining({
+    runJob: options.runJob,
+    clock,
+    releaseAfterMs: policy.pause.releaseAfterSeconds * 1000,
+    onEnded: (event) => void dispatch(event),
+    onVerdict: (verdict) => void dispatch({ tag: "verdict", verdict, shadow: policy.shadow.minInferences > 0 }),
+    onProgress(next) {
+      progress = next;
+      listener(next);
+      void dispatch({ tag: "progress", phase: next.phase });
+    },
+  });
+
+  const record = (id: number): Round | undefined => history.rounds.find((round) => round.id === id);
+  const about = () => (state.tag === "idle" || state.tag === "interrupted" ? null : state);
+
+  const facts = (): RoundFacts => {
     const nowMs = clock.monotonicMs();
-    const facts = {
-      stopped: !started || stopping.signal.aborted,
-      running: waiting > 0,
+    return {
+      stopped: !isStarted || isStopping,
+      held: keeper.isPinned(),
+      phase: phaseOf(),
+      requested: record(about()?.id ?? 0)?.trigger === "request",
       newSamples: newSamples(options.samples(), roles).length,
       owed: isOwed(history),
       sinceSampleMs: nowMs - sampleAtMs,
       failuresInARow: failure.inARow,
       sinceFailureMs: nowMs - failure.atMs,
+      ...training.pauses(),
+      threads: options.job.threads,
+      // What the last one took is the best guess of what the next one takes.
+      needsBytes: history.rounds.findLast(({ kind }) => kind === "train")?.resources?.peakMemoryBytes ?? null,
     };
-    return decide(facts, policy);
   };
 
-  function consider(): void {
+  function phaseOf(): RoundFacts["phase"] {
+    if (state.tag === "idle" || state.tag === "interrupted") return waiting > 0 ? "busy" : "none";
+    if (state.kind !== "train") return "busy";
+    if (state.tag === "paused" || training.isHeld()) return "paused";
+    return isWorking(state) ? "training" : "busy";
+  }
+
+  /** Asks the governor, and does what it says; whatever happens meanwhile asks anew. */
+  async function consider(): Promise<void> {
     callOff();
-    const decision = outlook();
-    if (decision.tag === "start") {
-      void exclusive(() => train("samples", () => {})).catch((error) => log.error({ err: error }, "no round"));
-    } else if (decision.againMs !== null) callOff = clock.after(decision.againMs, consider);
+    const turn = ++asked;
+    const said = await options.decide(facts());
+    if (turn !== asked) return;
+    ruling = said;
+    obey(said);
   }
 
-  /** One job at a time: the board has little memory, and each job's outcome is the next one's start. */
-  function exclusive<T>(act: () => Promise<T>): Promise<T> {
-    return inLine(() =>
-      act().catch((error) => {
-        failure = { inARow: failure.inARow + 1, atMs: clock.monotonicMs() };
-        throw error;
-      }),
-    );
+  const reconsider = () => void consider().catch((error) => log.error({ err: error }, "the governor failed"));
+
+  function obey(said: Ruling): void {
+    if (isStopping) return;
+    if (said.tag === "start") void inLine(() => train("samples")).catch(failed);
+    else if (said.tag === "go on" && state.tag === "paused") void dispatch({ tag: "resume" });
+    else if (said.tag === "go on") training.release();
+    else if (said.tag === "pause" && isWorking(state)) training.pause(said.reasons[0]);
+    const againMs = said.tag === "start" ? null : training.nextLook(said.againMs);
+    if (againMs !== null) callOff = clock.after(againMs, reconsider);
   }
 
+  /** Not even a record of it could be made. */
+  function failed(error: unknown): void {
+    log.error({ err: error }, "no round");
+    failure = { inARow: failure.inARow + 1, atMs: clock.monotonicMs() };
+  }
+
+  /** One round at a time: the board has little memory, and each round's outcome is the next one's start. */
   function inLine<T>(act: () => Promise<T>): Promise<T> {
     waiting++;
     const next = line.then(act).finally(() => {
       waiting--;
-      consider();
+      reconsider();
     });
     line = next.catch(() => undefined);
     return next;
   }
 
-  async function train(trigger: "samples" | "request", onProgress: (progress: JobProgress) => void): Promise<Round> {
-    const assignment = assignRoles(options.samples(), roles, policy.holdOut);
-    const counts = { train: assignment.train.length, heldOut: assignment.heldOut.length };
-    const { candidate, epochs, board, ...job } = options.job;
-    const start = roles.startAfresh ? undefined : options.incumbentPath();
+  /** One event at a time, each with what it leads to. @throws what only `begin` may */
+  function inOrder(event: RoundEvent): Promise<void> {
+    const applied = events.then(() => apply(event));
+    events = applied.catch((error) => log.error({ err: error }, `the round could not deal with: ${event.tag}`));
+    return applied;
+  }
+
+  const dispatch = (event: RoundEvent): Promise<void> => inOrder(event).catch(() => undefined);
+
+  /** The state is on disk before anything is done about it. */
+  async function apply(event: RoundEvent): Promise<void> {
+    const { state: next, effects } = step(state, event);
+    if (next !== state) {
+      await options.state.save({ format: 1, state: next }).catch((error) => {
+        // Without its first state a round does not begin; later ones only say how far it had come.
+        if (event.tag === "begin") throw error;
+        log.error({ err: error }, "the round's state could not be saved");
+      });
+      state = next;
+    }
+    for (const effect of effects) {
+      await EFFECTS[effect.tag]().catch(
+        (error) => void dispatch({ tag: "failed", code: errorCode(error), message: messageOf(error) }),
+      );
+    }
+    if (next !== state || effects.length > 0 || event.tag !== "progress") reconsider();
+  }
+
+  const EFFECTS: Record<RoundEffect["tag"], () => Promise<void>> = {
+    async run() {
+      const { kind } = state as Of<"planned">;
+      const samples = kind === "train" ? plannedSamples(plan, options.samples(), options.unlabelled()) : null;
+      const start = roles.startAfresh && samples !== null ? null : options.incumbent();
+      training.run(
+        jobOf(options.job, start?.path, samples ?? { judges: judges(options.samples(), roles) }, plan),
+        meter,
+      );
+    },
+    async shadow() {
+      const { verdict, shadow: from } = state as Of<"shadowing">;
+      const adapter = await candidate(verdict.sha256);
+      shadow = startShadow({
+        ...options.shadow,
+        open: () => options.shadow.open(adapter),
+        from,
+        policy: policy.shadow,
+        clock,
+        log,
+        onCounted: (counts) => void dispatch({ tag: "counted", shadow: counts }),
+        onJudged(judgement, counts) {
+          shadow = null;
+          void dispatch({ tag: "counted", shadow: counts });
+          void dispatch({ tag: "judged", judgement });
+        },
+      });
+    },
+    async commit() {
+      const { verdict } = state as Of<"committing">;
+      const adapter = await candidate(verdict.sha256);
+      const reason = keeper.objectionTo(adapter);
+      if (reason !== null) return void dispatch({ tag: "objected", reason, explanation: OBJECTIONS[reason] });
+      await keeper.install(adapter, verdict.metrics.after);
+      void dispatch({ tag: "committed" });
+    },
+    async conclude() {
+      const concluding = state as Of<"concluding">;
+      const { kind, id } = concluding;
+      let { outcome } = concluding;
+      try {
+        await settle(concluding);
+      } catch (error) {
+        outcome = { tag: "failed", code: errorCode(error), message: messageOf(error) };
+      }
+      await finish(concluding, outcome);
+      // Within the line of events, which waits for this effect.
+      await apply({ tag: "concluded" });
+      const finished = record(id)!;
+      log[outcome.tag === "failed" ? "error" : "info"](
+        { round: id, seconds: finished.seconds, ...outcome, adapter: finished.adapter },
+        `round ${outcome.tag}`,
+      );
+      const isTrained = outcome.tag === "accepted" && kind === "train";
+      const adapter = isTrained ? await candidate(finished.adapter!).catch(() => null) : null;
+      if (adapter !== null) options.onTrained(adapter, finished);
+      ended?.resolve(finished);
+      ended = null;
+    },
+  };
+
+  /** Everything that has been said is dealt with, and what that has led to. */
+  async function settled(): Promise<void> {
+    for (let last: unknown = null; last !== events; ) {
+      last = events;
+      await events;
+    }
+  }
+
+  async function candidate(sha256: string): Promise<Adapter> {
+    const path = options.job.candidate;
+    const adapter = options.decode(await disk.read(path), path);
+    if (adapter.sha256 === sha256) return adapter;
+    throw new LichenError("ADAPTER_CORRUPT", { at: path, found: adapter.sha256, wanted: sha256 });
+  }
+
+  /** What must not come back is refused, and samples that had their round are no longer new. */
+  async function settle({ kind, verdict, outcome, refuse }: Of<"concluding">): Promise<void> {
+    if (verdict === null) return;
+    for (const { path, message } of verdict.unreadable) log.warn({ path }, `a stored sample is unreadable: ${message}`);
+    if (refuse && outcome.tag === "rejected") await keeper.refuse(verdict.sha256, outcome.reason);
+    if (kind !== "train") return;
+    const used = forgotten(rolesOf(plannedSamples(plan, options.samples(), [])), forgottenMeanwhile);
+    await options.roles.save(used);
+    roles = used;
+  }
+
+  async function finish(
+    { id, kind, verdict, shadow: counts }: Of<"concluding">,
+    outcome: Round["outcome"],
+  ): Promise<void> {
+    const running = record(id);
+    if (running === undefined) return;
+    const { pauses } = training.pauses();
+    const finished: Round = {
+      ...running,
+      seconds: (clock.monotonicMs() - startedMs) / 1000,
+      adapter: verdict?.sha256 ?? null,
+      metrics: verdict?.metrics ?? null,
+      outcome,
+      resources: meter.taken(),
+      ...(pauses > 0 && { pauses }),
+      ...(counts && { shadow: counts }),
+    };
+    progress = null;
+    listener = () => {};
+    history = updated(history, finished);
+    // An offer that could not be judged says nothing about training here.
+    if (kind === "train") failure = { inARow: failuresInARow(history), atMs: clock.monotonicMs() };
+    await options.history.save(history).catch((error) => log.error({ err: error }, "the round could not be recorded"));
+  }
+
+  async function train(trigger: "samples" | "request", waitFor: string | null = null): Promise<Round> {
+    const [labelled, unlabelled] = [options.samples(), options.unlabelled()];
+    const before = plannedSamples(plan, labelled, unlabelled);
+    const goesOn = state.tag === "interrupted" && state.id === plan.id && isWhole(plan, before);
+    const continues = goesOn ? plan.id : undefined;
+    if (goesOn) {
+      await options.plan.save({ ...plan, id: history.nextId });
+      plan = { ...plan, id: history.nextId };
+    } else {
+      const chosen = unlabelled.slice(unlabelled.length - Math.min(policy.unlabelled, unlabelled.length));
+      const assignment = assignRoles(labelled, roles, policy.holdOut);
+      const made = planOf(history.nextId, assignment, chosen, new Date(clock.wallMs()).toISOString());
+      await options.plan.save(made);
+      plan = made;
+    }
     forgottenMeanwhile = [];
-    return round({ kind: "train", trigger, samples: counts }, onProgress, {
-      job: {
-        ...job,
+    const along = plan.unlabelled.length;
+    return round(
+      {
         kind: "train",
-        samples: assignment.train.map(pathAndLabel),
-        heldOut: assignment.heldOut.map(pathAndLabel),
-        ...(epochs !== undefined && { epochs }),
-        ...(start !== undefined && { start }),
-        output: candidate,
-        board,
-        createdAt: new Date(clock.wallMs()).toISOString(),
+        trigger,
+        samples: { train: plan.train.length, heldOut: plan.heldOut.length },
+        ...(continues !== undefined && { continues }),
+        ...(along > 0 && { unlabelled: along }),
       },
-      async accept(verdict, finished) {
-        const adapter = options.decode(await disk.read(candidate), candidate);
-        if (adapter.sha256 !== verdict.sha256) {
-          throw new LichenError("ADAPTER_CORRUPT", { at: candidate, found: adapter.sha256, wanted: verdict.sha256 });
-        }
-        await adapters.install(adapter);
-        return () => options.onTrained(adapter, finished);
-      },
-      async conclude() {
-        const used = forgotten(rolesOf(assignment), forgottenMeanwhile);
-        await options.roles.save(used);
-        roles = used;
-      },
-    });
+      roles.startAfresh ? null : (options.incumbent()?.sha256 ?? null),
+      waitFor,
+    );
   }
 
   async function judge(adapter: Adapter): Promise<Round> {
-    const { candidate, model, threads, gate } = options.job;
-    const samples = judges(options.samples(), roles);
-    const incumbent = options.incumbentPath();
+    const { candidate: path } = options.job;
     // A board that never trained has no such folder yet.
-    await disk.makeFolder(dirname(candidate));
-    await writeDurably(disk, candidate, adapter.bytes);
-    const counts = { train: 0, heldOut: samples.length };
-    return round({ kind: "appraise", trigger: "fleet", samples: counts }, () => {}, {
-      job: {
-        kind: "appraise",
-        model,
-        samples: samples.map(pathAndLabel),
-        candidate,
-        ...(incumbent !== undefined && { incumbent }),
-        threads,
-        gate,
-      },
-      async accept() {
-        await adapters.install(adapter);
-        return () => {};
-      },
-      conclude: async () => {},
-    });
-  }
-
-  interface Work {
-    readonly job: Job;
-    /** Serves the candidate; returns what to do once the record says so. */
-    accept(verdict: Verdict, finished: Round): Promise<() => void>;
-    conclude(): Promise<void>;
+    await disk.makeFolder(dirname(path));
+    await writeDurably(disk, path, adapter.bytes);
+    const samples = { train: 0, heldOut: judges(options.samples(), roles).length };
+    return round({ kind: "appraise", trigger: "fleet", samples }, options.incumbent()?.sha256 ?? null, null);
   }
 
   /** The record goes to disk before the work and after it: a round cut off by a power cut is known to be missing. */
   async function round(
-    about: Pick<Round, "kind" | "trigger" | "samples">,
-    onProgress: (progress: JobProgress) => void,
-    work: Work,
+    what: Pick<Round, "kind" | "trigger" | "samples" | "continues" | "unlabelled">,
+    start: string | null,
+    waitFor: string | null,
   ): Promise<Round> {
-    const startedMs = clock.monotonicMs();
     const opening = begun(history, {
-      ...about,
+      ...what,
       startedAt: new Date(clock.wallMs()).toISOString(),
       seconds: null,
       adapter: null,
@@ -207,67 +391,59 @@ export function createRounds(options: RoundsOptions): Rounds {
     });
     await options.history.save(opening);
     history = opening;
-    const running = history.rounds.at(-1)!;
-    log.info({ round: running.id, ...about }, "round started");
-    const timed = (changes: Partial<Round>): Round => ({
-      ...running,
-      seconds: (clock.monotonicMs() - startedMs) / 1000,
-      ...changes,
+    const { id } = history.rounds.at(-1)!;
+    meter = options.meter();
+    training.reset();
+    startedMs = clock.monotonicMs();
+    log.info({ round: id, ...what }, "round started");
+    const end = untilEnd();
+    await inOrder({ tag: "begin", id, kind: what.kind, start, waitFor }).catch((error) => {
+      history = interrupted(history, messageOf(error));
+      ended?.reject(error);
     });
-
-    let finished: Round;
-    let announce = () => {};
-    try {
-      const verdict = await options.runJob(work.job, {
-        onProgress(next) {
-          progress = next;
-          onProgress(next);
-        },
-        signal: stopping.signal,
-      });
-      const { decision, metrics, sha256: adapter, unreadable } = verdict;
-      for (const { path, message } of unreadable) log.warn({ path }, `a stored sample is unreadable: ${message}`);
-      const { accepted, reason, explanation } = decision;
-      finished = timed({ adapter, metrics, outcome: { tag: accepted ? "accepted" : "rejected", reason, explanation } });
-      if (accepted) announce = await work.accept(verdict, finished);
-      else await adapters.refuse(adapter, reason);
-      await work.conclude();
-      if (about.kind === "train") failure = { inARow: 0, atMs: Number.NEGATIVE_INFINITY };
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      finished = timed({ outcome: { tag: "failed", code: errorCode(error), message } });
-      // An offer that could not be judged says nothing about training here.
-      if (about.kind === "train") failure = { inARow: failure.inARow + 1, atMs: clock.monotonicMs() };
-    }
-    progress = null;
-    history = updated(history, finished);
-    await options.history.save(history).catch((error) => log.error({ err: error }, "the round could not be recorded"));
-    log[finished.outcome.tag === "failed" ? "error" : "info"](
-      { round: finished.id, seconds: finished.seconds, ...finished.outcome, adapter: finished.adapter },
-      `round ${finished.outcome.tag}`,
-    );
-    announce();
-    return finished;
+    return end;
   }
+
+  const untilEnd = (): Promise<Round> =>
+    new Promise((resolve, reject) => {
+      ended = { resolve, reject };
+    });
 
   return {
     async start() {
       const [past, used] = [await options.history.load(), await options.roles.load()];
+      const [file, planned] = [await options.state.load(), await options.plan.load()];
       roles = used.value;
-      history = interrupted(past.value, "ROUND_INTERRUPTED: the daemon ended while the round ran.");
+      plan = planned.value;
+      state = file.value.state;
+      const under = about();
+      history = interrupted(past.value, INTERRUPTED, under?.id);
       failure = { inARow: failuresInARow(history), atMs: clock.monotonicMs() };
-      started = true;
-      consider();
-      return [...past.damage, ...used.damage];
+      startedMs = clock.monotonicMs();
+      isStarted = true;
+      if (under !== null && record(under.id) === undefined) state = NO_ROUND.state;
+      else if (under !== null) {
+        void inLine(untilEnd).catch(() => undefined);
+        await dispatch({ tag: "restarted", message: INTERRUPTED });
+      }
+      reconsider();
+      return [...past.damage, ...used.damage, ...file.damage, ...planned.damage];
     },
     async stop() {
-      stopping.abort();
+      isStopping = true;
+      asked++;
       callOff();
+      if (shadow !== null) await dispatch({ tag: "counted", shadow: await shadow.stop() });
+      await training.stop({ tag: "cut off", code: "CANCELLED", message: STOPPED });
+      await settled();
+      // It goes on after the next start; whoever waits for it here does so in vain.
+      ended?.reject(new LichenError("CANCELLED", { at: "round", todo: "nothing: it goes on when the daemon is back" }));
       await line;
+      callOff();
     },
     sampleStored() {
       sampleAtMs = clock.monotonicMs();
-      consider();
+      reconsider();
     },
     async forget(sha256s) {
       forgottenMeanwhile.push(...sha256s);
@@ -275,7 +451,7 @@ export function createRounds(options: RoundsOptions): Rounds {
       if (rest.trained.length + rest.heldOut.length === roles.trained.length + roles.heldOut.length) return;
       await options.roles.save(rest);
       roles = rest;
-      consider();
+      reconsider();
     },
     async whileIdle(act) {
       if (waiting > 0) throw new LichenError("ROUND_RUNNING", { at: "the samples" });
@@ -283,16 +459,38 @@ export function createRounds(options: RoundsOptions): Rounds {
     },
     async request(onProgress) {
       if (waiting > 0) throw new LichenError("ROUND_RUNNING", { at: "adapt" });
+      if (keeper.isPinned()) throw new LichenError("ADAPTER_PINNED", { at: "adapt" });
       if (options.samples().length === 0)
         throw new LichenError("TOO_FEW_SAMPLES", { found: 0, wanted: "labelled samples" });
-      return exclusive(() => train("request", onProgress));
+      return inLine(async () => {
+        listener = onProgress;
+        const said = await options.decide({ ...facts(), phase: "none", requested: true });
+        return train("request", said.tag === "wait" ? said.reasons[0].code : null);
+      });
     },
-    appraise: (adapter) => exclusive(() => judge(adapter)),
+    appraise: (adapter) => inLine(() => judge(adapter)),
+    servingChanged() {
+      const under = about();
+      if (under === null || under.kind !== "train" || !keeper.isBarred(under.start)) return reconsider();
+      const error = new LichenError("ROUND_OVERTAKEN", { at: `round ${under.id}`, found: `start ${under.start}` });
+      const event = { tag: "failed", code: error.code, message: error.message } as const;
+      void shadow?.stop();
+      shadow = null;
+      void training.stop(event).then((ranOut) => (ranOut ? undefined : dispatch(event)));
+    },
+    seen: (input, current, label) => shadow?.seen(input, current, label),
     history: () => history.rounds,
     newSamples: () => newSamples(options.samples(), roles),
     progress: () => progress,
-    outlook,
+    state: () => state,
+    ruling: () => ruling,
+    facts,
   };
 }
 
-const pathAndLabel = ({ path, label }: Sample) => ({ path, label });
+const INTERRUPTED = "ROUND_INTERRUPTED: the daemon ended while the round ran.";
+const STOPPED = "CANCELLED: the daemon stopped while the round ran; the next one goes on where it was.";
+
+const isWorking = ({ tag }: RoundState): boolean => tag === "planned" || tag === "caching" || tag === "training";
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -39,7 +39,8 @@ export const NO_SHADOW: ShadowCounts = {
 /** Why a candidate serves or does not, after its time in the shadow; stable. */
 export const SHADOW_REASONS = {
   SHADOW_PASSED: "beside the current adapter, on live inferences, nothing spoke against it",
-  SHADOW_TOO_FEW: "in the time that it had there were too few live inferences to judge it by, and nothing spoke against it",
+  SHADOW_TOO_FEW:
+    "in the time that it had there were too few live inferences to judge it by, and nothing spoke against it",
   SHADOW_NO_MEMORY: "there was no memory for a second session",
   SHADOW_FAILED: "it could not answer a live inference",
   SHADOW_LESS_RIGHT: "it is wrong more often than the current adapter on samples labelled meanwhile",
@@ -112,7 +113,7 @@ const right: Judge = ({ labelled: { samples, onlyCurrent, onlyCandidate } }) => 
   return ["SHADOW_LESS_RIGHT", `of ${samples} only it had ${onlyCandidate} right, only the current one ${onlyCurrent}`];
 };
 
-/** The lower end of one standard error and a half must lie above what is allowed: few inferences prove little. */
+/** With 95 % confidence, one-sided: few inferences prove little. */
 const sure: Judge = ({ inferences, rise, current, candidate }, { maxEntropyRise }) => {
   if (inferences < FEW) return null;
   const mean = rise.sum / inferences;
@@ -126,7 +127,9 @@ const sure: Judge = ({ inferences, rise, current, candidate }, { maxEntropyRise 
 const collapsed: Judge = ({ inferences, current, candidate }) => {
   if (inferences < FEW) return null;
   const [was, is] = [spread(current.answers), spread(candidate.answers)];
-  return is >= was / 4 ? null : ["SHADOW_COLLAPSED", `entropy of the answers ${was.toFixed(2)} → ${is.toFixed(2)} nats`];
+  return is >= was / 4
+    ? null
+    : ["SHADOW_COLLAPSED", `entropy of the answers ${was.toFixed(2)} → ${is.toFixed(2)} nats`];
 };
 
 const disagrees: Judge = (counts, { maxDisagreement }) => {

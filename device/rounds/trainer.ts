@@ -16,13 +16,19 @@ import { keepOnlyRowFiles, openRowFile } from "../cache/row-file.ts";
 import { checkpointFile } from "../disk/checkpoint-file.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
+import { ownUsage } from "../governor/process-usage.ts";
+import { nodeSystem } from "../governor/system.ts";
 import { sampleFeatures } from "../samples/features.ts";
 import { HEARTBEAT_MS, type Job, jobSchema, type TrainerMessage, type Verdict } from "./job.ts";
 
 // The training process: forked for one job, gone after it. It gives way to everything else on the board, and an
-// out-of-memory kill takes it and not inference.
+// out-of-memory kill takes it and not inference. Asked to end, it puts down what it has learnt.
 
 setPriority(constants.priority.PRIORITY_LOW);
+const ending = new AbortController();
+process.on("SIGTERM", () => ending.abort());
+// Ctrl-C in a terminal reaches the whole group; the daemon says what is to be done.
+process.on("SIGINT", () => undefined);
 process.on("disconnect", () => process.exit(1));
 process.once("message", (message) => void work(jobSchema.parse(message)));
 
@@ -30,8 +36,10 @@ async function work(job: Job): Promise<void> {
   const heartbeat = setInterval(() => say({ tag: "alive" }), HEARTBEAT_MS);
   try {
     const verdict = await (job.kind === "train" ? train(job) : judge(job));
+    say({ tag: "usage", usage: await ownUsage(nodeSystem()) });
     say({ tag: "done", verdict });
   } catch (error) {
+    say({ tag: "usage", usage: await ownUsage(nodeSystem()) });
     say(failure(error));
   } finally {
     clearInterval(heartbeat);
@@ -47,6 +55,7 @@ async function train(job: Of<"train">): Promise<Verdict> {
   const samples = await features(job.samples, preprocessor);
   const heldOut = await features(job.heldOut, preprocessor);
   const start = job.start === undefined ? undefined : decodeAdapter(await readFile(job.start), job.start);
+  const checkpoint = job.checkpoint === undefined ? undefined : checkpointIn(job.checkpoint);
   const { adapter, decision } = await adapt({
     model,
     samples: samples.read,
@@ -54,7 +63,9 @@ async function train(job: Of<"train">): Promise<Verdict> {
     method: job.method,
     ...(job.epochs !== undefined && { epochs: job.epochs }),
     ...(start && { start }),
-    ...(job.checkpoint !== undefined && { checkpoint: checkpointIn(job.checkpoint) }),
+    // Only when the candidate is on the disk has the checkpoint had its use.
+    ...(checkpoint && { checkpoint: { ...checkpoint, clear: async () => undefined } }),
+    signal: ending.signal,
     ...(job.cache && job.cache.maxBytes > 0 && { openRows: rowsIn(job.cache) }),
     seed: job.seed,
     threads: job.threads,
@@ -64,8 +75,13 @@ async function train(job: Of<"train">): Promise<Verdict> {
     createdAt: job.createdAt,
     clockMs: () => performance.now(),
     onProgress: (progress) => say({ tag: "progress", progress }),
+  }).catch(async (error) => {
+    // The same again would diverge again.
+    await (errorCode(error) === "DIVERGED" ? checkpoint?.clear() : checkpoint?.flush());
+    throw error;
   });
   await writeDurably(nodeDisk, job.output, adapter.bytes);
+  await checkpoint?.clear();
   return {
     decision,
     metrics: adapter.description.metrics,

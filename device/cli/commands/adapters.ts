@@ -10,6 +10,10 @@ export const addAdapters: AddCommand = (program, terminal) =>
         const rows = [
           row("current", answer.current),
           row("previous", answer.previous),
+          ...(answer.good ? [row("good", answer.good)] : []),
+          ...(answer.pinned
+            ? [["pinned", answer.pinned.adapter === null ? "base" : short(answer.pinned.adapter)]]
+            : []),
           ...answer.refused.map(({ sha256, reason }) => ["refused", short(sha256), "", "", "", reason]),
         ];
         show(

@@ -1,5 +1,5 @@
 import { type Status, statusSchema } from "../../api/schemas.ts";
-import { WAIT_REASONS } from "../../rounds/decide.ts";
+import { REASON_CODES, REASONS, type ReasonCode } from "../../governor/reasons.ts";
 import { type AddCommand, clientOf, type OnlineOptions, onlineCommand } from "../command.ts";
 import { facts, percent, short, show } from "../terminal.ts";
 
@@ -51,5 +51,6 @@ function readable(status: Status): string {
   ]);
 }
 
+/** A daemon of a later version may have other reasons. */
 const waiting = (state: string): string =>
-  state in WAIT_REASONS ? WAIT_REASONS[state as keyof typeof WAIT_REASONS] : state;
+  REASON_CODES.includes(state as ReasonCode) ? REASONS[state as ReasonCode].explanation : state;

@@ -24,10 +24,12 @@ const board = (answers: Partial<Board>): Board => ({
   sample: unused,
   infer: unused,
   samples: unused,
+  curator: { samples: unused, label: unused, export: unused, import: unused, selected: unused, purge: unused },
   adapters: unused,
   rounds: () => [round],
   adapt: unused,
   rollBack: unused,
+  use: unused,
   ...answers,
 });
 
@@ -111,9 +113,16 @@ test("a round is found by its id, and a path that is none of ours is a 404 with 
   }
 });
 
+const kept = {
+  ...{ bytes: 1, arrivedAt: "", source: null, origin: null, prediction: null, new: true },
+  form: "raw" as const,
+};
+
 test("of several models the first answers, or the one that is named, or nobody", async () => {
   const named = (sha256: string) =>
-    board({ samples: () => ({ schema: "lichen/samples/1", samples: [{ sha256, label: "a", bytes: 1, new: true }] }) });
+    board({
+      samples: () => ({ schema: "lichen/samples/1", samples: [{ ...kept, sha256, label: "a" }], unlabelled: [] }),
+    });
   const app = createApi(
     new Map([
       ["ears", named("1")],
