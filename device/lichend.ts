@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import type { Logger } from "pino";
@@ -10,7 +11,13 @@ import type { Config, StationConfig } from "./config/schema.ts";
 import { createDaemon } from "./daemon.ts";
 import { nodeDisk } from "./disk/disk.ts";
 import { loadEngine } from "./engine.ts";
-import { createLog } from "./log.ts";
+import { createClockTrust } from "./governor/clock-trust.ts";
+import { governorPolicy } from "./governor/config.ts";
+import { createGovernor } from "./governor/governor.ts";
+import { createReadings } from "./governor/readings.ts";
+import { nodeSystem } from "./governor/system.ts";
+import { createResults } from "./inference/results.ts";
+import { createLog, isStderrJournal, toStderr } from "./log.ts";
 import { childProcessJobs } from "./rounds/child.ts";
 import { createStation, type Station } from "./station.ts";
 import { createSync } from "./sync/index.ts";
@@ -22,6 +29,10 @@ const program = new Command("lichend")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage));
 const { config: file } = program.parse().opts<{ config: string }>();
 
+const system = nodeSystem();
+const readings = createReadings(system, systemClock.monotonicMs);
+const isClockTrusted = createClockTrust(system, systemClock.monotonicMs);
+
 try {
   await run(await loadConfig(file));
 } catch (error) {
@@ -30,7 +41,12 @@ try {
 }
 
 async function run(config: Config): Promise<void> {
-  const log = createLog(config.log, config.device);
+  const { logger: log } = createLog(config.log, {
+    device: config.device,
+    clock: systemClock,
+    write: toStderr,
+    isJournal: isStderrJournal(process.env),
+  });
   const stations = await Promise.all(config.stations.map((station) => openStation(station, config, log)));
   const daemon = createDaemon({ socket: config.socket, ...(config.http && { http: config.http }), stations, log });
 
@@ -49,25 +65,52 @@ async function run(config: Config): Promise<void> {
 }
 
 /** @throws MODEL_NOT_FOUND, MODEL_CORRUPT, BAD_CARD, REHEARSAL_CORRUPT */
-async function openStation(station: StationConfig, { device, mqtt, stations }: Config, log: Logger): Promise<Station> {
+async function openStation(
+  station: StationConfig,
+  { device, mqtt, results, governor, stations }: Config,
+  log: Logger,
+): Promise<Station> {
   const isOnly = stations.length === 1;
   const ownLog = isOnly ? log : log.child({ of: station.name });
   // Each model is a device of its own in the fleet: adapters are made for models.
   const name = isOnly ? device : `${device}.${station.name}`;
+  const { hangSeconds, minNewSamples, settleSeconds, retrySeconds, process: child } = station.training;
   return createStation(station, {
     device: name,
     models: stations.map((other) => other.name),
     engine: await loadEngine(station.model, station.threads),
-    runJob: childProcessJobs({
+    jobs: childProcessJobs({
       trainer: fileURLToPath(new URL("rounds/trainer.js", import.meta.url)),
-      hangMs: station.training.hangSeconds * 1000,
+      owner: station.data,
+      hangMs: hangSeconds * 1000,
+      graceMs: child.graceSeconds * 1000,
+      maxMemoryBytes: child.maxMemoryBytes ?? totalmem() / 2,
+      maxHeapBytes: child.maxHeapBytes,
+      system,
       log: ownLog,
+    }),
+    system,
+    wattsPerCore: governor.wattsPerCore,
+    governor: createGovernor({
+      readings,
+      isClockTrusted,
+      clock: systemClock,
+      policy: () =>
+        governorPolicy(governor, { minNewSamples, settleMs: settleSeconds * 1000, retryMs: retrySeconds * 1000 }),
     }),
     disk: nodeDisk,
     clock: systemClock,
     random: Math.random,
     log: ownLog,
     softwareVersion: softwareVersion(),
+    ...(results && {
+      results: (of) =>
+        createResults({
+          ...{ ...of, config: results, device, disk: nodeDisk, clock: systemClock, random: Math.random, log: ownLog },
+          ...(mqtt && { fleet: mqtt }),
+          softwareVersion: softwareVersion(),
+        }),
+    }),
     ...(mqtt && {
       broker: mqtt,
       fleet: (ports) =>

@@ -4,7 +4,7 @@ import { type Document, isMap, isSeq, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { nearest } from "./nearest.ts";
-import { type Config, oneModelSchema, type StationConfig, severalModelsSchema, type stationSchema } from "./schema.ts";
+import { type Config, oneModelSchema, type StationConfig, severalModelsSchema, stationSchema } from "./schema.ts";
 
 /** @throws BAD_CONFIG when the file is not there or not valid, naming the line and the field */
 export async function loadConfig(path: string): Promise<Config> {
@@ -41,32 +41,45 @@ type FileConfig = z.output<typeof oneModelSchema> | z.output<typeof severalModel
 /** @param base what relative paths are relative to */
 function absolute(config: FileConfig, base: string): Config {
   const data = resolve(base, config.data);
-  const { device, http, mqtt, log } = config;
+  const { device, http, results, mqtt, governor, log, metrics } = config;
   const socket = config.socket === undefined ? join(data, "lichend.sock") : resolve(base, config.socket);
   const stations =
     "models" in config
       ? Object.entries(config.models).map(([name, model]) => station(model, name, join(data, name), base))
-      : [station(config, ONLY, data, base)];
-  return { device, data, socket, log, ...(http && { http }), ...(mqtt && { mqtt }), stations };
+      : [station(modelKeys(config), ONLY, data, base)];
+  return {
+    device,
+    data,
+    socket,
+    governor,
+    log,
+    ...(metrics && { metrics }),
+    ...(http && { http }),
+    ...(results && { results }),
+    ...(mqtt && { mqtt }),
+    stations,
+  };
 }
 
 const ONLY = "main";
 
+/** Of a board with one model, what concerns the model. */
+const modelKeys = (config: z.output<typeof oneModelSchema>) =>
+  Object.fromEntries(Object.entries(config).filter(([key]) => key in stationSchema.shape)) as z.output<
+    typeof stationSchema
+  >;
+
 function station(
-  { model, threads, watch, sources, inference, samples, training, gate }: z.output<typeof stationSchema>,
+  { model, watch, sources, ...others }: z.output<typeof stationSchema>,
   name: string,
   data: string,
   base: string,
 ): StationConfig {
   return {
+    ...others,
     name,
     data,
     model: resolve(base, model),
-    threads,
-    samples,
-    training,
-    gate,
-    inference,
     workingFolder: base,
     sources: sources.map((source) =>
       source.kind === "folder" ? { ...source, folder: resolve(base, source.folder) } : source,

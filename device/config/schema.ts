@@ -1,6 +1,12 @@
 import { z } from "zod";
+import { adaptersSchema } from "../adapters/config.ts";
 import { httpSchema } from "../api/config.ts";
+import { governorSchema } from "../governor/config.ts";
 import { inferenceSchema } from "../inference/config.ts";
+import { resultsSchema } from "../inference/results-config.ts";
+import { labelsConfig } from "../labels/config.ts";
+import { logSchema, metricsSchema } from "../operation/config.ts";
+import { pauseSchema, processSchema, shadowSchema } from "../rounds/config.ts";
 import { samplesConfig } from "../samples/config.ts";
 import { folderSchema, sourcesSchema } from "../sources/config.ts";
 
@@ -28,6 +34,10 @@ const training = z.strictObject({
   hangSeconds: z.number().positive().default(120),
   /** Wait after a failed round, doubled with each further failure in a row, at most 64 times. */
   retrySeconds: z.number().nonnegative().default(60),
+  /** So many of the newest unlabelled samples train along with labelled ones, by the entropy of their answers. */
+  unlabelled: z.int().nonnegative().default(0),
+  pause: pauseSchema.prefault({}),
+  process: processSchema.prefault({}),
 });
 
 const gate = z.strictObject({
@@ -61,12 +71,18 @@ export const stationSchema = z.strictObject({
   /** The folder source; without it no folder is watched. */
   watch: folderSchema.optional(),
   samples: samplesConfig.prefault({}),
+  /** Who may label samples, beside the command and the sources. */
+  labels: labelsConfig.prefault({}),
   /** Where else samples, and what is to be inferred, come from. */
   sources: sourcesSchema,
   /** The line that inferences stand in. */
   inference: inferenceSchema.prefault({}),
   training: training.prefault({}),
   gate: gate.prefault({}),
+  /** What passed the gate works beside the current adapter first. */
+  shadow: shadowSchema.prefault({}),
+  /** Which adapters are trusted, and what takes one out of service. */
+  adapters: adaptersSchema.prefault({}),
 });
 
 /** What concerns the board as a whole, however many models it serves. */
@@ -82,15 +98,15 @@ const boardSchema = z.strictObject({
   socket: z.string().min(1).optional(),
   /** HTTP over the network; without it, only on the socket. */
   http: httpSchema.optional(),
+  /** Results for whoever listens to a broker; without it, only the fleet hears of them. */
+  results: resultsSchema.optional(),
   /** The fleet; without it the board works alone. */
   mqtt: mqtt.optional(),
-  log: z
-    .strictObject({
-      level: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
-      /** Lines for people, or for a log collector. */
-      format: z.enum(["text", "json"]).default("text"),
-    })
-    .prefault({}),
+  /** When training gives way to everything else. */
+  governor: governorSchema.prefault({}),
+  log: logSchema.prefault({}),
+  /** Figures for Prometheus; without it, none are told. */
+  metrics: metricsSchema.optional(),
 });
 
 /** A board with one model: the keys of the model stand beside those of the board. */

@@ -1,4 +1,4 @@
-import type { Config, StationConfig } from "../config/schema.ts";
+import { type Config, type StationConfig, stationSchema } from "../config/schema.ts";
 
 /**
  * Keys that hold from the moment a configuration is read again; everything below a key goes with it. Whatever is not here opens
@@ -52,15 +52,24 @@ export function reload(old: Config, next: Config): Reload {
   const stations = oldStations.map((was) => {
     const now = nextStations.find(({ name }) => name === was.name);
     const prefix = prefixOf(was, old);
-    if (now !== undefined) return merge(was, now, "", prefix, LIVE.model) as StationConfig;
+    if (now !== undefined) {
+      return { ...was, ...(merge(ofModel(was), ofModel(now), "", prefix, LIVE.model) as StationConfig) };
+    }
     waiting.push(prefix || "model");
     return was;
   });
   for (const station of nextStations) {
     if (!oldStations.some(({ name }) => name === station.name)) waiting.push(prefixOf(station, next) || "model");
   }
-  return { config: { ...board, stations }, applied: applied.sort(), waiting: waiting.sort() };
+  return { config: { ...board, stations }, applied: sorted(applied), waiting: sorted(waiting) };
 }
+
+/** A key of the board that is handed on to its model is one key in the file. */
+const sorted = (keys: readonly string[]): string[] => [...new Set(keys)].sort();
+
+/** The keys that a file gives a model, without what is derived from its place. */
+const ofModel = (station: StationConfig) =>
+  Object.fromEntries(Object.entries(station).filter(([key]) => key in stationSchema.shape));
 
 /** In a file with one model its keys stand beside those of the board. */
 const prefixOf = ({ name }: StationConfig, { stations }: Config): string =>
