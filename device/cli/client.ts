@@ -1,4 +1,5 @@
 import { type IncomingMessage, request } from "node:http";
+import { Readable } from "node:stream";
 import type { z } from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { errorSchema } from "../api/schemas.ts";
@@ -13,10 +14,15 @@ export class DaemonRefusal extends Error {
   }
 }
 
+/** Bytes, a file that is read as it is sent, or what is sent as JSON. */
+export type Body = Uint8Array | Readable | object;
+
 /** The daemon at the other end of a socket. Every call throws DaemonRefusal, or DAEMON_NOT_REACHABLE. */
 export interface Client {
   get<T>(path: string, schema: z.ZodType<T>): Promise<T>;
-  post<T>(path: string, schema: z.ZodType<T>, body?: Uint8Array): Promise<T>;
+  post<T>(path: string, schema: z.ZodType<T>, body?: Body): Promise<T>;
+  /** An answer that is a file, as it comes; it breaks off with an error when the daemon goes away. */
+  download(path: string, body: Body): Promise<Readable>;
   /** One value for each line of the answer, as it comes. */
   follow<T>(path: string, schema: z.ZodType<T>): AsyncIterable<T>;
 }
@@ -25,7 +31,7 @@ export interface Client {
 export function createClient(socket: string, model?: string): Client {
   const addressed = (path: string) =>
     model === undefined ? path : `${path}${path.includes("?") ? "&" : "?"}model=${encodeURIComponent(model)}`;
-  const call = async (method: "GET" | "POST", path: string, body?: Uint8Array) => {
+  const call = async (method: "GET" | "POST", path: string, body?: Body) => {
     const response = await send(socket, method, addressed(path), body);
     if (response.statusCode !== undefined && response.statusCode < 300) return response;
     const refusal = errorSchema.safeParse(parseJson(await text(response)));
@@ -36,6 +42,7 @@ export function createClient(socket: string, model?: string): Client {
   return {
     get: async (path, schema) => schema.parse(parseJson(await text(await call("GET", path)))),
     post: async (path, schema, body) => schema.parse(parseJson(await text(await call("POST", path, body)))),
+    download: (path, body) => call("POST", path, body),
     async *follow(path, schema) {
       for await (const line of lines(await call("POST", path), socket)) yield schema.parse(parseJson(line));
     },
@@ -46,15 +53,19 @@ function send(
   socketPath: string,
   method: string,
   path: string,
-  body: Uint8Array = new Uint8Array(),
+  body: Body = new Uint8Array(),
 ): Promise<IncomingMessage> {
   return new Promise((answered, failed) => {
-    const outgoing = request({ socketPath, method, path, headers: { "content-length": body.length } });
+    const bytes =
+      body instanceof Readable ? null : body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body));
+    const headers = bytes === null ? {} : { "content-length": bytes.length };
+    const outgoing = request({ socketPath, method, path, headers });
     outgoing.once("response", answered);
     outgoing.once("error", (cause) =>
       failed(new LichenError("DAEMON_NOT_REACHABLE", { at: socketPath, found: cause.message, cause })),
     );
-    outgoing.end(body);
+    if (bytes !== null) outgoing.end(bytes);
+    else (body as Readable).once("error", (error) => outgoing.destroy(error)).pipe(outgoing);
   });
 }
 
