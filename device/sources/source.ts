@@ -22,7 +22,7 @@ export interface Inference {
 /** Where sources deliver to. */
 export interface Sink {
   /** Resolves when the sample is on the medium: only then may the source let go of it. @throws see `isRefusal` */
-  sample(file: SourceFile, label: string): Promise<void>;
+  sample(file: SourceFile, label: string | null): Promise<void>;
   infer(file: SourceFile): Promise<Inference>;
 }
 

@@ -23,7 +23,7 @@ const recording = (seconds: number) =>
 /** A source whose program is a script in a folder of its own, where it may leave traces. */
 async function running(script: string, change: object, sense = SOUND) {
   const folder = await temporaryFolder();
-  const heard: { file: SourceFile; label?: string }[] = [];
+  const heard: { file: SourceFile; label?: string | null }[] = [];
   const sink = {
     sample: vi.fn<Sink["sample"]>(async (file, label) => void heard.push({ file, label })),
     infer: vi.fn<Sink["infer"]>(async (file) => {
