@@ -2,7 +2,9 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { type HttpConfig, httpSchema } from "../../../device/api/config.ts";
-import { httpListener } from "../../../device/api/listener.ts";
+import { httpListener, persistently } from "../../../device/api/listener.ts";
+import { testClock } from "../clock.ts";
+import { silent } from "../fixtures.ts";
 
 const TOKEN = "correct horse battery";
 
@@ -148,6 +150,31 @@ test("a port that is taken is told by code, and a listener stops while somebody 
   await expect(second.start()).rejects.toMatchObject({ code: "PORT_IN_USE", details: { at: `127.0.0.1:${port}` } });
   const socket = connect(port, "127.0.0.1");
   await new Promise((resolve) => socket.once("connect", resolve));
+});
+
+test("an address that cannot be listened on yet is tried again, and does not keep a daemon from starting", async () => {
+  const { port } = await listening({});
+  const clock = testClock();
+  const listener = persistently(httpListener(httpSchema.parse({ port }), whole), { clock, log: silent });
+  await listener.start();
+  expect(listener.address()).toBeUndefined();
+  const free = persistently(httpListener(httpSchema.parse({ port: 0 }), whole), { clock, log: silent });
+  onTestFinished(() => free.stop());
+  await free.start();
+  expect(free.address()?.port).toBeGreaterThan(0);
+  await listener.stop();
+
+  const other = httpListener(httpSchema.parse({ port: 0 }), whole);
+  await other.start();
+  const late = persistently(httpListener(httpSchema.parse({ port: other.address()!.port }), whole), {
+    clock,
+    log: silent,
+  });
+  onTestFinished(() => late.stop());
+  await late.start();
+  await other.stop();
+  clock.pass(10_000);
+  await vi.waitFor(() => expect(late.address()).toBeDefined());
 });
 
 test("an address that others can reach needs a token", () => {
