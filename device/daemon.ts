@@ -1,10 +1,11 @@
 import type { Logger } from "pino";
 import { LichenError } from "../runtime/errors.ts";
 import type { HttpConfig } from "./api/config.ts";
-import { httpListener, type Listener } from "./api/listener.ts";
+import { httpListener, type Listener, persistently } from "./api/listener.ts";
 import { problem } from "./api/problem.ts";
 import { createApi } from "./api/routes.ts";
 import { type SocketServer, socketServer } from "./api/socket.ts";
+import type { Clock } from "./clock.ts";
 import type { Station } from "./station.ts";
 
 export interface DaemonParts {
@@ -14,6 +15,7 @@ export interface DaemonParts {
   readonly http?: HttpConfig;
   /** The first one answers who names none. */
   readonly stations: readonly Station[];
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -26,7 +28,7 @@ export interface Daemon {
 }
 
 /** What `lichend` is: stations behind one door. */
-export function createDaemon({ socket, http, stations, log }: DaemonParts): Daemon {
+export function createDaemon({ socket, http, stations, clock, log }: DaemonParts): Daemon {
   const boards = new Map(stations.map(({ name, board }) => [name, board]));
   let running = false;
   const starting = () => Response.json(problem(new LichenError("DAEMON_STARTING")), { status: 503 });
@@ -35,7 +37,7 @@ export function createDaemon({ socket, http, stations, log }: DaemonParts): Daem
     return (request: Request) => (running ? api.fetch(request) : starting());
   };
   const server: SocketServer = socketServer(socket, door("socket"));
-  const listener: Listener | undefined = http && httpListener(http, door("http"));
+  const listener: Listener | undefined = http && persistently(httpListener(http, door("http")), { clock, log });
 
   return {
     async start() {
@@ -44,8 +46,7 @@ export function createDaemon({ socket, http, stations, log }: DaemonParts): Daem
       await listener?.start();
       for (const station of stations) await station.start();
       running = true;
-      const address = listener?.address();
-      log.info({ models: stations.map(({ name }) => name), socket, ...(address && { http: address }) }, "lichend runs");
+      log.info({ models: stations.map(({ name }) => name), socket }, "lichend runs");
     },
     async stop() {
       running = false;

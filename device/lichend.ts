@@ -48,7 +48,13 @@ async function run(config: Config): Promise<void> {
     isJournal: isStderrJournal(process.env),
   });
   const stations = await Promise.all(config.stations.map((station) => openStation(station, config, log)));
-  const daemon = createDaemon({ socket: config.socket, ...(config.http && { http: config.http }), stations, log });
+  const daemon = createDaemon({
+    socket: config.socket,
+    ...(config.http && { http: config.http }),
+    stations,
+    clock: systemClock,
+    log,
+  });
 
   let stopping = false;
   const stop = async (signal: NodeJS.Signals) => {

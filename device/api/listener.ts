@@ -3,7 +3,9 @@ import { createServer } from "node:http";
 import { getRequestListener } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { type ErrorCode, LichenError } from "../../runtime/errors.ts";
+import type { Logger } from "pino";
+import { type ErrorCode, errorCode, LichenError } from "../../runtime/errors.ts";
+import type { Clock } from "../clock.ts";
 import { type HttpConfig, isLoopback } from "./config.ts";
 import { problem } from "./problem.ts";
 
@@ -59,6 +61,37 @@ export function httpListener(config: HttpConfig, fetch: (request: Request) => Re
     address() {
       const found = server.address();
       return found === null || typeof found === "string" ? undefined : { host: found.address, port: found.port };
+    },
+  };
+}
+
+const RETRY_MS = 10_000;
+
+/** Keeps trying: at boot the network may come later, and a port that is taken is no reason for a board not to do its work. */
+export function persistently(listener: Listener, { clock, log }: { clock: Clock; log: Logger }): Listener {
+  let callOff: (() => void) | undefined;
+  let isWanted = false;
+
+  async function tryToStart(): Promise<void> {
+    try {
+      await listener.start();
+      log.info({ http: listener.address() }, "HTTP is listened to");
+    } catch (error) {
+      log.error({ code: errorCode(error), againInMs: RETRY_MS }, error instanceof Error ? error.message : `${error}`);
+      if (isWanted) callOff = clock.after(RETRY_MS, () => void tryToStart());
+    }
+  }
+
+  return {
+    ...listener,
+    async start() {
+      isWanted = true;
+      await tryToStart();
+    },
+    async stop() {
+      isWanted = false;
+      callOff?.();
+      await listener.stop();
     },
   };
 }
