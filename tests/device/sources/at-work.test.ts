@@ -189,5 +189,45 @@ test("a flood over HTTP is turned away in part, and the program beside it is not
   expect(refused).toBeGreaterThan(0);
 });
 
+test("a camera's stream of pictures is looked at by a model that sees, and one picture is labelled over HTTP", async () => {
+  const { folder, start, status, url } = await daemonWith({
+    model: join(ROOT, "models/ten-objects"),
+    http: { port: 0 },
+    sources: [
+      {
+        kind: "command",
+        name: "camera",
+        argv: [process.execPath, "camera.mjs"],
+        stream: "jpeg",
+        everyMs: 50,
+        again: "failure",
+      },
+    ],
+  });
+  const { default: sharp } = await import("sharp");
+  const picture = await sharp({ create: { width: 120, height: 90, channels: 3, background: "#36a" } })
+    .jpeg()
+    .toBuffer();
+  await writeFile(join(folder, "x.jpg"), picture);
+  await writeFile(
+    join(folder, "camera.mjs"),
+    `import fs from "node:fs";
+     let n = 0;
+     const timer = setInterval(() => { process.stdout.write(fs.readFileSync("x.jpg")); if (++n === 30) clearInterval(timer); }, 10);`,
+  );
+  await start();
+  await vi.waitFor(async () => {
+    const { camera } = await sources(status);
+    expect(camera).toMatchObject({ state: "stopped", problem: null, rejected: 0 });
+    expect(camera!.inferred + camera!.skipped!).toBeGreaterThanOrEqual(29);
+    expect(camera!.inferred).toBeGreaterThan(1);
+  }, WAIT);
+  const [label] = (await status()).model.labels;
+  expect(await post(`${url()}/v1/samples?label=${label}`, picture)).toMatchObject({
+    results: [{ file: "file.jpg", label }],
+  });
+  expect((await status()).samples.perClass[label!]).toBe(1);
+});
+
 const post = async (url: string, body: Buffer): Promise<Record<string, unknown>> =>
   (await (await fetch(url, { method: "POST", body: new Uint8Array(body) })).json()) as Record<string, unknown>;
