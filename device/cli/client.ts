@@ -59,7 +59,8 @@ function send(
     const bytes =
       body instanceof Readable ? null : body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body));
     const headers = bytes === null ? {} : { "content-length": bytes.length };
-    const outgoing = request({ socketPath, method, path, headers });
+    // A connection of its own: one that is kept may be closed by the daemon just as a slow board's client sends on it again.
+    const outgoing = request({ socketPath, method, path, headers, agent: false });
     outgoing.once("response", answered);
     outgoing.once("error", (cause) =>
       failed(new LichenError("DAEMON_NOT_REACHABLE", { at: socketPath, found: cause.message, cause })),

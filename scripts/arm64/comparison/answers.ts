@@ -38,7 +38,10 @@ for (const name of (await readdir(material)).sort()) {
   const read = async (part: string) =>
     inMemory(await readDataset(join(folder, part), createPreprocessor(model.card.preprocessing)));
   const [train, test] = [await read("train"), await read("test")];
-  const put = (what: string, value: Tensor) => tensors.set(`${name}: ${what}`, value);
+  const put = (what: string, value: Tensor) => {
+    console.error(`${process.arch}: ${name}: ${what}`);
+    tensors.set(`${name}: ${what}`, value);
+  };
 
   put("features", featuresOf([...train, ...test]));
   put("logits of the base", await logitsOf(model, test));
