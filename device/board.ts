@@ -33,6 +33,8 @@ export interface BoardParts {
   readonly clock: Clock;
   /** Filled while the daemon starts. */
   readonly problems: readonly Error[];
+  /** What is wrong with the daemon as a whole, now. */
+  readonly notices?: () => readonly Error[];
   readonly line: InferenceLine;
   readonly curator: Curator;
   sample: Sink["sample"];
@@ -85,7 +87,7 @@ export function createBoard(parts: BoardParts): Board {
         },
         results: parts.results === undefined ? null : { ...parts.results.status() },
         sync: parts.link === undefined ? null : { ...parts.link.status() },
-        problems: parts.problems.map(problem),
+        problems: [...parts.problems, ...(parts.notices?.() ?? [])].map(problem),
       };
     },
     sample: parts.sample,

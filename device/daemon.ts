@@ -4,6 +4,7 @@ import type { HttpConfig } from "./api/config.ts";
 import { httpListener, type Listener, persistently } from "./api/listener.ts";
 import { problem } from "./api/problem.ts";
 import { createApi } from "./api/routes.ts";
+import type { ServiceBoard } from "./api/service-routes.ts";
 import { type SocketServer, socketServer } from "./api/socket.ts";
 import type { Clock } from "./clock.ts";
 import type { Station } from "./station.ts";
@@ -17,6 +18,8 @@ export interface DaemonParts {
   readonly stations: readonly Station[];
   readonly clock: Clock;
   readonly log: Logger;
+  /** What is asked of the daemon as a whole. */
+  readonly service?: ServiceBoard;
 }
 
 export interface Daemon {
@@ -28,12 +31,12 @@ export interface Daemon {
 }
 
 /** What `lichend` is: stations behind one door. */
-export function createDaemon({ socket, http, stations, clock, log }: DaemonParts): Daemon {
+export function createDaemon({ socket, http, stations, clock, log, service }: DaemonParts): Daemon {
   const boards = new Map(stations.map(({ name, board }) => [name, board]));
   let running = false;
   const starting = () => Response.json(problem(new LichenError("DAEMON_STARTING")), { status: 503 });
   const door = (from: "socket" | "http") => {
-    const api = createApi(boards, from);
+    const api = createApi(boards, from, service);
     return (request: Request) => (running ? api.fetch(request) : starting());
   };
   const server: SocketServer = socketServer(socket, door("socket"));

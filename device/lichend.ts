@@ -14,10 +14,16 @@ import { loadEngine } from "./engine.ts";
 import { createClockTrust } from "./governor/clock-trust.ts";
 import { governorPolicy } from "./governor/config.ts";
 import { createGovernor } from "./governor/governor.ts";
-import { createReadings } from "./governor/readings.ts";
+import { createReadings, readTemperature } from "./governor/readings.ts";
 import { nodeSystem } from "./governor/system.ts";
 import { createResults } from "./inference/results.ts";
 import { createLog, isStderrJournal, toStderr } from "./log.ts";
+import { metricsSchema } from "./operation/config.ts";
+import { metricsFacts } from "./operation/facts.ts";
+import { createLiveConfig, type LiveConfig } from "./operation/live.ts";
+import { metricsText } from "./operation/metrics.ts";
+import { createNotifier, runProgram } from "./operation/notify.ts";
+import { createService } from "./operation/service.ts";
 import { childProcessJobs } from "./rounds/child.ts";
 import { createStation, type Station } from "./station.ts";
 import { createSync } from "./sync/index.ts";
@@ -41,46 +47,66 @@ try {
 }
 
 async function run(config: Config): Promise<void> {
-  const { logger: log } = createLog(config.log, {
+  const log = createLog(config.log, {
     device: config.device,
     clock: systemClock,
     write: toStderr,
     isJournal: isStderrJournal(process.env),
   });
-  const stations = await Promise.all(config.stations.map((station) => openStation(station, config, log)));
+  const live = createLiveConfig(config, () => loadConfig(file));
+  const stations = await Promise.all(config.stations.map((station) => openStation(station, live, log.logger)));
   const daemon = createDaemon({
     socket: config.socket,
     ...(config.http && { http: config.http }),
     stations,
     clock: systemClock,
-    log,
+    log: log.logger,
+    service: { ring: log.ring, ...(config.metrics && { metrics: () => metrics(stations, live) }) },
   });
+  const notifier = createNotifier({
+    env: process.env,
+    pid: process.pid,
+    run: runProgram,
+    warn: (message) => log.logger.warn(message),
+  });
+  const service = createService({ notifier, log, clock: systemClock, live, stations });
 
   let stopping = false;
   const stop = async (signal: NodeJS.Signals) => {
     // A second signal is impatience: then go at once, every state on disk allows it.
     if (stopping) process.exit(EXIT.failed);
     stopping = true;
-    log.info({ signal }, "stopping");
+    log.logger.info({ signal }, "stopping");
+    await service.stopping();
     await daemon.stop();
+    log.stop();
     process.exit(EXIT.ok);
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
+  // Before the start: a signal that nobody waits for would end the daemon.
+  let reloading = Promise.resolve();
+  process.on("SIGHUP", () => {
+    reloading = reloading.then(service.reload).catch((error) => log.logger.error({ err: error }, "not reloaded"));
+  });
   await daemon.start();
+  await service.ready();
+}
+
+async function metrics(stations: readonly Station[], live: LiveConfig): Promise<string> {
+  const statuses = stations.map(({ name, board }) => [name, board.status()] as const);
+  const facts = metricsFacts(statuses, await readTemperature(system), systemClock.wallMs());
+  return metricsText(facts, live.board().metrics ?? metricsSchema.parse({}));
 }
 
 /** @throws MODEL_NOT_FOUND, MODEL_CORRUPT, BAD_CARD, REHEARSAL_CORRUPT */
-async function openStation(
-  station: StationConfig,
-  { device, mqtt, results, governor, stations }: Config,
-  log: Logger,
-): Promise<Station> {
+async function openStation(station: StationConfig, live: LiveConfig, log: Logger): Promise<Station> {
+  const { device, mqtt, results, governor, stations } = live.board();
   const isOnly = stations.length === 1;
   const ownLog = isOnly ? log : log.child({ of: station.name });
   // Each model is a device of its own in the fleet: adapters are made for models.
   const name = isOnly ? device : `${device}.${station.name}`;
-  const { hangSeconds, minNewSamples, settleSeconds, retrySeconds, process: child } = station.training;
+  const { hangSeconds, process: child } = station.training;
   return createStation(station, {
     device: name,
     models: stations.map((other) => other.name),
@@ -101,12 +127,17 @@ async function openStation(
       readings,
       isClockTrusted,
       clock: systemClock,
-      policy: () =>
-        governorPolicy(governor, { minNewSamples, settleMs: settleSeconds * 1000, retryMs: retrySeconds * 1000 }),
+      policy() {
+        const { minNewSamples, settleSeconds, retrySeconds } = live.model(station.name).training;
+        const rounds = { minNewSamples, settleMs: settleSeconds * 1000, retryMs: retrySeconds * 1000 };
+        return governorPolicy(live.board().governor, rounds);
+      },
     }),
     disk: nodeDisk,
     clock: systemClock,
     random: Math.random,
+    live: () => live.model(station.name),
+    notices: live.problems,
     log: ownLog,
     softwareVersion: softwareVersion(),
     ...(results && {

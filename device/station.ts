@@ -28,6 +28,8 @@ import { createIntake, type Intake } from "./intake.ts";
 import { labelTopic } from "./labels/config.ts";
 import { createLabelling } from "./labels/labelling.ts";
 import { mqttSubscriber, type Subscriber } from "./labels/subscriber.ts";
+import type { AliveFacts } from "./operation/alive.ts";
+import { createPulse, type Pulse } from "./operation/pulse.ts";
 import type { Jobs } from "./rounds/child.ts";
 import { NO_ROUND, roundFileSchema } from "./rounds/machine.ts";
 import { NO_PLAN, planSchema } from "./rounds/plan.ts";
@@ -41,6 +43,7 @@ import { sqlIndex } from "./samples/sql-index.ts";
 import { createSampleStore, type SampleStore } from "./samples/store.ts";
 import type { BrokerAddress } from "./sources/mqtt.ts";
 import { openSources, senseOf } from "./sources/open.ts";
+import type { Sink } from "./sources/source.ts";
 
 export interface StationPorts {
   /** Name of the board, and in the fleet. */
@@ -56,6 +59,10 @@ export interface StationPorts {
   readonly clock: Clock;
   readonly log: Logger;
   random(): number;
+  /** The configuration that holds now, where it may change; see operation/reload.ts for what may. */
+  readonly live?: () => StationConfig;
+  /** What is wrong with the daemon as a whole, for the status. */
+  readonly notices?: () => readonly Error[];
   readonly softwareVersion: string;
   /** Opens the way to whoever listens to results; absent when none is configured. */
   readonly results?: (of: Pick<ResultsOptions, "model" | "stateFile">) => ResultsPublisher;
@@ -72,6 +79,8 @@ export interface Station {
   /** @throws STORAGE_FAILED, and what keeps even the bare base from serving */
   start(): Promise<void>;
   stop(): Promise<void>;
+  /** What the watchdog is told of the work in hand. */
+  work(): Pick<AliveFacts, "inferenceMs" | "sources">;
 }
 
 /** See README.md for the way a sample takes through it. */
@@ -80,6 +89,7 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
   const { card, sha256: baseSha256 } = engine.model;
   const base = { id: card.id, version: card.version, sha256: baseSha256 };
   const labels = card.labels;
+  const live = ports.live ?? (() => config);
   const inData = (...names: string[]) => join(config.data, ...names);
 
   const erase = createErase(disk, openRandomAccess);
@@ -87,6 +97,9 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     directory: inData("samples"),
     labels,
     ...config.samples,
+    get maxBytes() {
+      return live().samples.maxBytes;
+    },
     index: sqlIndex(inData("samples", INDEX_FOLDER, "index.db"), erase),
     erase,
     disk,
@@ -128,11 +141,21 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     },
     job: {
       model: config.model,
-      method: config.training.method,
-      ...(config.training.epochs !== undefined && { epochs: config.training.epochs }),
-      seed: config.training.seed,
-      threads: config.training.threads,
-      gate: config.gate,
+      get method() {
+        return live().training.method;
+      },
+      get epochs() {
+        return live().training.epochs;
+      },
+      get seed() {
+        return live().training.seed;
+      },
+      get threads() {
+        return live().training.threads;
+      },
+      get gate() {
+        return live().gate;
+      },
       board: device,
       candidate: inData("rounds", "candidate.safetensors"),
       checkpoint: inData("rounds", "checkpoint.safetensors"),
@@ -322,6 +345,7 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     softwareVersion: ports.softwareVersion,
     clock,
     problems,
+    ...(ports.notices && { notices: ports.notices }),
     curator,
     sample: web.sample,
     // What the command asks is a person's question, and nobody else's business.
@@ -329,9 +353,16 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     servingChanged,
   });
 
+  const pulses = new Map<string, Pulse>(sources.map(({ source }) => [source.name, createPulse(clock)]));
+  const pulseOf = (name: string) => pulses.get(name)!;
+
   return {
     name: config.name,
     board,
+    work: () => ({
+      inferenceMs: line.busyMs(),
+      sources: [...pulses].map(([name, { busyMs }]) => ({ name, busyMs: busyMs() })),
+    }),
     async start() {
       await ports.jobs.endStrays();
       await store.start();
@@ -341,7 +372,8 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
       await link?.start();
       await results?.start();
       await tellFleet();
-      for (const { source, origin } of sources) await source.start(intake.sinkOf(source.name, origin));
+      for (const { source, origin } of sources)
+        await source.start(felt(intake.sinkOf(source.name, origin), pulseOf(source.name)));
       listener?.start(labelling.hear);
       log.info({ model: base.id, samples: store.list().length }, "the model is at work");
     },
@@ -358,6 +390,12 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     },
   };
 }
+
+/** A sink whose work in hand can be felt from outside. */
+const felt = (sink: Sink, { around }: Pulse): Sink => ({
+  sample: (file, label) => around(() => sink.sample(file, label)),
+  infer: (file) => around(() => sink.infer(file)),
+});
 
 /** What a person had pinned something against may be judged again once they have let go of it. */
 const isJudgement = (outcome: Round["outcome"]): boolean =>

@@ -115,6 +115,10 @@ export const ERRORS = {
     "send less, or raise inference.queue in the configuration",
   ],
   REHEARSAL_CORRUPT: ["the rehearsal pack does not fit the model", "make the model package again"],
+  RESTART_NEEDED: [
+    "the configuration was changed in what only a restart takes over",
+    "systemctl restart lichend, when it suits",
+  ],
   ROUND_CRASHED: [
     "the training process ended before its work was done",
     "nothing: it is tried again later; see the log for its last words",

@@ -12,6 +12,7 @@ import { problem } from "./problem.ts";
 import { SAMPLE_ROUTES, UNBOUNDED_PATHS } from "./sample-routes.ts";
 import type { SamplesAnswer } from "./sample-schemas.ts";
 import type { AdaptersAnswer, RollbackAnswer, RoundEvent, Status, UseAnswer } from "./schemas.ts";
+import { addServiceRoutes, type ServiceBoard } from "./service-routes.ts";
 import { answerEach, eachOf, filesOf, isMultipart } from "./uploads.ts";
 
 /** What the API can ask of one model at work. */
@@ -78,7 +79,7 @@ const STATUSES: Partial<Record<ErrorCode | "INTERNAL", 404 | 409 | 413 | 500 | 5
 export type Boards = ReadonlyMap<string, Board>;
 
 /** The daemon's HTTP API; `?model=` says which model is meant. Errors are `{code, message}`. */
-export function createApi(boards: Boards, from: Door = "socket"): Hono {
+export function createApi(boards: Boards, from: Door = "socket", service?: ServiceBoard): Hono {
   const app = new Hono();
   const limit = bodyLimit({
     maxSize: MAX_FILE_BYTES,
@@ -88,6 +89,7 @@ export function createApi(boards: Boards, from: Door = "socket"): Hono {
   app.use((c, next) => (UNBOUNDED_PATHS.has(c.req.path) ? next() : limit(c, next)));
   for (const [method, path, answer] of ROUTES)
     app.on(method, path, (context) => answer(boardOf(boards, context), context, from));
+  if (service !== undefined) addServiceRoutes(app, service);
   app.notFound((c) => c.json(problem(new LichenError("BAD_REQUEST", { at: `${c.req.method} ${c.req.path}` })), 404));
   app.onError((error, c) => c.json(problem(error), STATUSES[errorCode(error)] ?? 400));
   return app;

@@ -135,6 +135,11 @@ export const rollbackSchema = answer("rollback", { serving: z.string().nullable(
 
 export const useSchema = answer("use", { serving: z.string().nullable(), pinned: z.boolean() });
 
+export const logsSchema = answer("logs", {
+  records: z.array(z.object({ level: z.string(), time: z.string(), message: z.string(), code: z.string().optional() })),
+});
+export type LogsAnswer = z.infer<typeof logsSchema>;
+
 /** Every answer that is not a 2xx. */
 export const errorSchema = problem;
 

@@ -1,5 +1,6 @@
 import { LichenError } from "../../runtime/errors.ts";
 import type { Clock } from "../clock.ts";
+import { createPulse } from "../operation/pulse.ts";
 import { createLatencies, type Latencies, type LatencySummary } from "./latency.ts";
 import { createQueue, type InferenceQueue, type QueueCounts, type QueueOptions } from "./queue.ts";
 
@@ -16,6 +17,8 @@ export interface InferenceLine {
   /** @throws QUEUE_FULL when it had no place or lost it, CANCELLED when the line was closed, and what the work throws */
   run<T>(source: string, work: () => Promise<T>): Promise<T>;
   status(): LineStatus;
+  /** For how long the inference in hand has been computing; null: none is. */
+  busyMs(): number | null;
   /** Nothing is taken any more; resolves when the work in hand is done. */
   close(): Promise<void>;
 }
@@ -30,6 +33,7 @@ export function createLine(options: QueueOptions, clock: Pick<Clock, "monotonicM
   const queue: InferenceQueue<Job> = createQueue(options);
   const latency: Latencies = createLatencies();
   const waiting: Latencies = createLatencies();
+  const pulse = createPulse(clock);
   let inHand: Promise<void> | undefined;
   let isOpen = true;
 
@@ -39,7 +43,7 @@ export function createLine(options: QueueOptions, clock: Pick<Clock, "monotonicM
       const { item, sinceMs } = next;
       waiting.record(clock.monotonicMs() - sinceMs, clock.monotonicMs());
       try {
-        const result = await item.work();
+        const result = await pulse.around(() => item.work());
         latency.record(clock.monotonicMs() - sinceMs, clock.monotonicMs());
         item.done(result);
       } catch (error) {
@@ -70,6 +74,7 @@ export function createLine(options: QueueOptions, clock: Pick<Clock, "monotonicM
         waiting: waiting.summary(nowMs),
       };
     },
+    busyMs: pulse.busyMs,
     async close() {
       isOpen = false;
       for (const { item } of queue.drain()) item.failed(closed());

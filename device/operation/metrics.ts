@@ -18,8 +18,6 @@ export interface ModelFacts {
   }[];
   /** `running`, or why none runs. */
   readonly roundState: string;
-  /** By what came of them, since the history's beginning. */
-  readonly rounds: Readonly<Record<string, number>>;
   readonly adapterVersion: number;
   readonly adapter: string | null;
 }
@@ -72,12 +70,6 @@ function families(facts: MetricsFacts, config: MetricsConfig): Family[] {
       "gauge",
       "1 for the state: running, or the reason why no round runs.",
       each(({ roundState }) => [{ labels: { state: roundState }, value: 1 }]),
-    ],
-    [
-      "lichen_rounds",
-      "gauge",
-      "Rounds remembered, by what came of them.",
-      each(({ rounds }) => Object.entries(rounds).map(([outcome, value]) => ({ labels: { outcome }, value }))),
     ],
     [
       "lichen_adapter_version",

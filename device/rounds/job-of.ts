@@ -7,7 +7,7 @@ import type { Planned, RoundPlan } from "./plan.ts";
 export interface JobSettings {
   readonly model: string;
   readonly method: string;
-  readonly epochs?: number;
+  readonly epochs?: number | undefined;
   readonly seed: number;
   readonly threads: number;
   readonly gate: GatePolicy;

@@ -99,7 +99,7 @@ export interface SampleStoreOptions extends Pick<SamplesConfig, "maxBytes" | "pr
  *   3. the index, which need not reach the medium
  */
 export function createSampleStore(options: SampleStoreOptions): SampleStore {
-  const { directory, labels, maxBytes, privacy, index, erase, disk, clock, log } = options;
+  const { directory, labels, privacy, index, erase, disk, clock, log } = options;
   const journal = createJournal(disk, join(directory, INDEX_FOLDER, "journal"), erase);
   // By hash, in the order of arrival.
   const samples = new Map<string, StoredSample>();
@@ -203,7 +203,7 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
   /** The sample just taken stays, whatever its size: it has been acknowledged. */
   async function evict(newest: string): Promise<void> {
     const evicted: string[] = [];
-    for (const sample of evictions([...samples.values()], maxBytes).filter(({ sha256 }) => sha256 !== newest)) {
+    for (const sample of evictions([...samples.values()], options.maxBytes).filter(({ sha256 }) => sha256 !== newest)) {
       try {
         await disk.remove(sample.path);
         samples.delete(sample.sha256);

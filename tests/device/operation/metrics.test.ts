@@ -13,7 +13,6 @@ const model: ModelFacts = {
   newSamples: 1,
   sources: [{ name: "watch", accepted: 2, inferred: 12, rejected: 0 }],
   roundState: "TOO_FEW_NEW",
-  rounds: { accepted: 1 },
   adapterVersion: 3,
   adapter: "ab",
 };
