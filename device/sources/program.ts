@@ -96,6 +96,7 @@ export function createProgram(options: ProgramOptions, events: ProgramEvents): P
     // A process group of its own, so that what it starts ends with it.
     const child = spawn(file, rest, {
       cwd: options.workingFolder,
+      env: environment(),
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -186,6 +187,10 @@ export function createProgram(options: ProgramOptions, events: ProgramEvents): P
     status: () => ({ state: phase.tag, problem, starts }),
   };
 }
+
+/** The daemon's, but for what the service manager says to it alone. @see sd_notify(3), sd_listen_fds(3) */
+const environment = (): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NOTIFY_|WATCHDOG_|LISTEN_)/.test(name)));
 
 /** There are too many open files, for one. */
 const cannotStart = (cause: unknown): Ending => ({

@@ -45,7 +45,10 @@ export function createJpegStream({ maxBytes }: { readonly maxBytes: number }): J
   /** Passes over what has no structure. @returns where the next byte stands that has a meaning */
   function pass(bytes: Uint8Array, at: number): number {
     if (phase.tag === "between" || phase.tag === "scan") {
-      const found = bytes.indexOf(MARKER, at);
+      let found = bytes.indexOf(MARKER, at);
+      // Most of a picture is passed over here: one byte in 256 is an FF that is none of a marker.
+      while (phase.tag === "scan" && found >= 0 && bytes[found + 1] === STUFFING)
+        found = bytes.indexOf(MARKER, found + 2);
       return found < 0 ? bytes.length : found;
     }
     if (phase.tag !== "segment") return at;

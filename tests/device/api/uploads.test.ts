@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { type Board, createApi } from "../../../device/api/routes.ts";
 import { inferEachSchema, storedSchema } from "../../../device/api/schemas.ts";
@@ -80,6 +81,46 @@ test.each([
   expect(await response.json()).toMatchObject({ code: "BAD_REQUEST" });
 });
 
+test("whatever comes, the answer is a result or a code of a bad request", async () => {
+  const { app } = api();
+  const boundary = "x";
+  const part = (name: string, bytes: Uint8Array) =>
+    Buffer.concat([
+      Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="f"; filename="${name}"\r\n\r\n`),
+      bytes,
+      Buffer.from(`\r\n`),
+    ]);
+  const bodies = fc.oneof(
+    fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+    fc
+      .tuple(fc.array(fc.tuple(fc.string(), fc.uint8Array({ maxLength: 20 })), { maxLength: 3 }), fc.nat(300))
+      .map(([parts, cut]) =>
+        Buffer.concat([...parts.map(([name, bytes]) => part(name, bytes)), Buffer.from("--x--\r\n")]).subarray(0, cut),
+      ),
+  );
+  const types = fc.constantFrom("multipart/form-data; boundary=x", "multipart/form-data", "audio/wav", "text/plain");
+  await fc.assert(
+    fc.asyncProperty(bodies, types, fc.constantFrom("/v1/infer", "/v1/samples?label=one"), async (body, type, path) => {
+      const response = await app.request(path, { method: "POST", body, headers: { "content-type": type } });
+      expect([200, 400]).toContain(response.status);
+      if (response.status === 400) expect(await response.json()).toMatchObject({ code: "BAD_REQUEST" });
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("no name leads out of its folder, or upsets a terminal", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 20 }), fc.string({ unit: "binary" }), (bytes, given) => {
+      const name = fileNameOf(bytes, given);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+      expect(name).toMatch(/^[^/\\\u0000-\u001f\u007f]+$/);
+      expect(["", ".", ".."]).not.toContain(name);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
 test("names are what is safe of those that were given; endings come from the bytes where there are none", () => {
   const webp = new TextEncoder().encode("RIFF....WEBPVP8 ");
   const png = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
@@ -88,6 +129,5 @@ test("names are what is safe of those that were given; endings come from the byt
   expect(fileNameOf(png, "cam-1")).toBe("cam-1.png");
   expect(fileNameOf(JPEG, "C:\\pictures\\x.jpg")).toBe("x.jpg");
   expect(fileNameOf(JPEG, "../../etc/pass\u0000\u001b[31mwd.jpg")).toBe("pass[31mwd.jpg");
-  expect(fileNameOf(Uint8Array.of(1), "..")).toBe("..");
   expect(fileNameOf(WAV, "x".repeat(500)).length).toBeLessThan(140);
 });
