@@ -11,6 +11,7 @@ import {
   type TrainingOptions,
 } from "../../runtime/index.ts";
 import { ADAPTIVE, type Budget } from "../../runtime/plan/index.ts";
+import type { ClassMode } from "../../runtime/train/task.ts";
 import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
 import { createMemoryMeter } from "../memory-meter.ts";
@@ -24,6 +25,8 @@ export interface OfflineCompareOptions extends Partial<Omit<TrainingOptions, "se
   val?: string;
   methods?: readonly string[];
   targets?: readonly string[];
+  /** What becomes of the model's classes where folders name others. */
+  classes?: ClassMode;
   /** What each method may take; one that takes more is told, and not run. */
   budget?: Budget;
   /** Runs of each method. */
@@ -71,7 +74,8 @@ export interface OfflineCompareResult {
   /** How many samples the accuracy is of, and where they are from. */
   measuredOn: { samples: number; from: "val" | "held out of data" };
   seeds: number;
-  base: { accuracy: number };
+  /** null where it does not know the samples' classes. */
+  base: { accuracy: number | null };
   /** In the order they were asked for. */
   methods: readonly ComparedMethod[];
   failed: readonly FailedMethod[];
@@ -152,7 +156,8 @@ export async function runOfflineCompare(
 }
 
 interface Measured {
-  accuracy: number;
+  /** null: the classes are none of the base's. */
+  accuracy: number | null;
   samples: number;
 }
 
@@ -174,6 +179,10 @@ async function judgesOf(
   { threads = 1 }: { threads?: number },
   signal: AbortSignal | undefined,
 ): Promise<Judges> {
+  const known = samples.every(({ label }) =>
+    [label].flat().every((name) => model.card.labels.includes(name as string)),
+  );
+  if (!known) return { samples, base: { accuracy: null, samples: samples.length } };
   return { samples, base: await evaluate({ model, samples, threads, ...(signal && { signal }) }) };
 }
 
@@ -196,14 +205,14 @@ async function runOnce(
   const after = judges
     ? await evaluate({ model, adapter, samples: judges.samples, threads, ...(signal && { signal }) })
     : report.after.heldOut;
-  const before = judges ? judges.base : report.before.heldOut;
-  if (!before || !after) {
+  if (!after) {
     throw new LichenError("TOO_FEW_SAMPLES", {
       found: "none to measure with",
       wanted: "enough of each class to hold some out, or --val",
     });
   }
-  return { ...report, base: before, accuracy: after.accuracy, accepted: decision.accepted };
+  const base = judges?.base ?? report.before.heldOut ?? { accuracy: null, samples: after.samples };
+  return { ...report, base, accuracy: after.accuracy, accepted: decision.accepted };
 }
 
 /** The seeds of a method as one row. */
@@ -245,7 +254,9 @@ export function plotOf(
   return scatterSvg({
     title: `${model}: every method on ${samples} samples${seeds > 1 ? `, ${seeds} seeds` : ""}`,
     costLabel,
-    reference: { label: `base ${(base.accuracy * 100).toFixed(1)} %`, accuracy: base.accuracy },
+    ...(base.accuracy !== null && {
+      reference: { label: `base ${(base.accuracy * 100).toFixed(1)} %`, accuracy: base.accuracy },
+    }),
     points: methods.map((each) => ({
       label: each.method,
       cost: costOf(each),

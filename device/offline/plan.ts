@@ -1,6 +1,13 @@
 import { type Base, prepareBase } from "../../runtime/derive/base.ts";
 import { withClasses } from "../../runtime/derive/replace.ts";
-import { createPreprocessor, DEFAULT_TRAINING, errorCode, LichenError, loadModel } from "../../runtime/index.ts";
+import {
+  createPreprocessor,
+  DEFAULT_TRAINING,
+  errorCode,
+  LichenError,
+  loadModel,
+  type ModelPackage,
+} from "../../runtime/index.ts";
 import { decodeModel } from "../../runtime/onnx/decode.ts";
 import {
   ADAPTIVE,
@@ -21,9 +28,9 @@ import type { Importance } from "../../runtime/plan/spec.ts";
 import { seeded } from "../../runtime/random/random.ts";
 import { importanceFor, measures } from "../../runtime/train/choose.ts";
 import { measureStep } from "../../runtime/train/measured-step.ts";
-import { trainingOptions } from "../../runtime/train/options.ts";
+import { type TrainingOptions, trainingOptions } from "../../runtime/train/options.ts";
 import { splitRehearsal } from "../../runtime/train/samples.ts";
-import { makeTask } from "../../runtime/train/task.ts";
+import { type ClassMode, makeTask, type Task } from "../../runtime/train/task.ts";
 import { readDataset } from "./dataset.ts";
 import { type ModelFile, readModelFile } from "./model-file.ts";
 
@@ -34,6 +41,8 @@ export interface OfflinePlanOptions {
   data?: string;
   samples?: number;
   targets?: readonly string[];
+  /** What becomes of the model's classes where folders name others; a head of other classes trains other parameters. */
+  classes?: ClassMode;
   epochs?: number;
   batch?: number;
   threads?: number;
@@ -82,8 +91,10 @@ const ASSUMED_SAMPLES = 200;
 export async function runOfflinePlan(options: OfflinePlanOptions): Promise<OfflinePlanResult> {
   const { method, targets, budget, epochs = DEFAULT_TRAINING.epochs, batch = DEFAULT_TRAINING.batch } = options;
   const source = await readModelFile(options.model);
-  const base = prepareBase(decodeModel(source.bytes, source.file));
-  const importance = await importanceOf(options, base, source);
+  const task = await taskOf(options, source);
+  const own = prepareBase(decodeModel(source.bytes, source.file));
+  const base = task ? withClasses(own, task, task.model.card.labels.length) : own;
+  const importance = await importanceOf(options, base, task);
   const { samples, rows, shown } = await countRows(options, source);
   const { optimizer, gradientNorm, threads } = { ...DEFAULT_TRAINING, ...given(options.threads) };
 
@@ -124,24 +135,36 @@ export async function runOfflinePlan(options: OfflinePlanOptions): Promise<Offli
 
 const given = (threads: number | undefined) => (threads === undefined ? {} : { threads });
 
-/**
- * How much channels matter, for methods that choose among them: measured where there are samples; null for other methods.
- * @throws what reading the samples does
- */
-async function importanceOf(
-  { method, targets, data, model: location, batch, threads }: OfflinePlanOptions,
-  base: Base,
+/** The samples sorted out, where the plan depends on what they are. @throws what reading them does, BAD_ARGUMENT */
+async function taskOf(
+  { method, data, classes, model: location, batch, threads }: OfflinePlanOptions,
   { folder }: ModelFile,
-): Promise<{ measured?: Importance } | null> {
-  if (method !== ADAPTIVE && !measures(method)) return null;
-  if (data === undefined || folder === null) return {};
+): Promise<(Task & { model: ModelPackage; training: TrainingOptions }) | null> {
+  const matters = classes !== undefined && classes !== "keep";
+  if (matters && data === undefined)
+    throw new LichenError("BAD_ARGUMENT", {
+      at: `--classes ${classes}`,
+      found: "no samples",
+      wanted: "--data, whose folders name them",
+    });
+  if (data === undefined || folder === null || !(matters || method === ADAPTIVE || measures(method))) return null;
   const model = await loadModel(location);
   const training = trainingOptions({ batch, threads });
   const samples = await readDataset(data, createPreprocessor(model.card.preprocessing));
-  const task = makeTask(model, { samples, classes: "extend" }, training.holdOut, seeded(training.seed));
-  const looksAt = makePlan(withClasses(base, task, model.card.labels.length), method === ADAPTIVE ? "full" : method, {
-    ...(targets && { targets }),
-  });
+  const task = makeTask(model, { samples, classes }, training.holdOut, seeded(training.seed));
+  return { ...task, model, training };
+}
+
+/** How much channels matter, for methods that choose among them: measured where there are samples; null for other methods. */
+async function importanceOf(
+  { method, targets }: OfflinePlanOptions,
+  base: Base,
+  task: Awaited<ReturnType<typeof taskOf>>,
+): Promise<{ measured?: Importance } | null> {
+  if (method !== ADAPTIVE && !measures(method)) return null;
+  if (!task) return {};
+  const { model, training } = task;
+  const looksAt = makePlan(base, method === ADAPTIVE ? "full" : method, { ...(targets && { targets }) });
   return { measured: await importanceFor(looksAt, task, training, { model }) };
 }
 

@@ -3,7 +3,7 @@ import type { ComparedMethod, OfflineCompareOptions, OfflineCompareResult } from
 import { BUDGET_OPTIONS, type BudgetOptions, splitBudget } from "../budget.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
 import { interruptible } from "../interrupt.ts";
-import { type OptionRow, optionsUnder } from "../options.ts";
+import { CHOICES, type OptionRow, optionsUnder } from "../options.ts";
 import { progressBar } from "../progress.ts";
 import { count, learningRate, list } from "../quantities.ts";
 import { bytes, facts, percent, show, table, wrapped } from "../terminal.ts";
@@ -18,6 +18,11 @@ const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
     ["--methods <methods>", "with commas between, such as head,bias+scale,lora:rank=8 (default all)", list],
     ["--val <folder>", "samples to measure with, and nothing else; else a held-out part of --data"],
     ["--targets <patterns>", "layers to train, with commas between; «*» stands for anything", list],
+    [
+      "--classes <what>",
+      "where folders name others than the model's: extend, replace (default keep: an error)",
+      CHOICES.classes,
+    ],
     ["--seeds <n>", "runs of each method (default 1)", count],
     ["--svg <file>", "where a plot of accuracy against cost goes"],
     ["--cost <cost>", "what the plot shows as cost (default seconds)", ["seconds", "memory", "adapter"]],
@@ -55,7 +60,10 @@ function readable(result: OfflineCompareResult): string {
   const rows = methods.toSorted((a, b) => b.accuracy.mean - a.accuracy.mean).map((each) => row(each, seeds));
   return [
     facts([
-      ["model", `${result.model}, ${percent(base.accuracy)} as it is`],
+      [
+        "model",
+        `${result.model}, ${base.accuracy === null ? "which has other classes" : `${percent(base.accuracy)} as it is`}`,
+      ],
       ["samples", `${samples}; measured on ${measuredOn.samples} (${measuredOn.from})`],
       ...(svg === null ? [] : [["plot", svg] as const]),
     ]),

@@ -3,7 +3,7 @@ import type { OfflinePlanOptions, OfflinePlanResult } from "../../offline/plan.t
 import { BUDGET_OPTIONS, type BudgetOptions, splitBudget } from "../budget.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
 import { EXIT } from "../exit.ts";
-import { type OptionRow, optionsUnder } from "../options.ts";
+import { CHOICES, type OptionRow, optionsUnder } from "../options.ts";
 import { count, list } from "../quantities.ts";
 import { bytes, facts, grouped, percent, show, table, wrapped } from "../terminal.ts";
 
@@ -16,6 +16,11 @@ const OPTIONS: Readonly<Record<string, readonly OptionRow[]>> = {
     ["--data <folder>", "samples to plan for, one folder a class"],
     ["--samples <n>", "how many samples to assume without --data (default 200)", count],
     ["--targets <patterns>", "layers to train, with commas between; «*» stands for anything", list],
+    [
+      "--classes <what>",
+      "where folders name others than the model's: extend, replace (default keep: an error)",
+      CHOICES.classes,
+    ],
     ["--epochs <n>", "passes over the samples (default 15)", count],
     ["--batch <n>", "samples a step (default 16)", count],
     ["--threads <n>", "threads (default 1)", count],

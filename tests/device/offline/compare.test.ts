@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,7 +41,7 @@ it("puts methods side by side, tells why one cannot be run, and draws the others
   });
   for (const { method, accuracy, trainableParameters, adapterBytes, epochs, seconds } of result.methods) {
     expect(accuracy.values).toHaveLength(2);
-    expect(accuracy.mean).toBeGreaterThan(result.base.accuracy);
+    expect(accuracy.mean).toBeGreaterThan(result.base.accuracy!);
     expect(adapterBytes).toBeGreaterThan(4 * trainableParameters);
     expect(epochs.mean).toBe(2);
     expect(seconds.total.mean).toBeGreaterThan(seconds.train.mean);
@@ -99,4 +99,21 @@ it("seeds become means and deviations, and the most of what has to be provided f
     accepted: 2,
   });
   expect(spreadOf([0.7])).toEqual({ mean: 0.7, deviation: 0, values: [0.7] });
+});
+
+it("of classes that the base does not have, there is nothing to compare with but each other", async () => {
+  const data = await folder();
+  for (const [kind, words] of Object.entries({ low: ["one", "two", "three"], high: ["seven", "eight", "nine"] })) {
+    for (const word of words)
+      await cp(path.join(recordings, "train", word), path.join(data, kind), { recursive: true });
+  }
+  const asked = { model, data, methods: ["head"], epochs: 3 };
+  const result = await runOfflineCompare(
+    { ...asked, classes: "replace", svg: path.join(await folder(), "plot.svg") },
+    () => undefined,
+  );
+  expect(result.base.accuracy).toBeNull();
+  expect(result.methods[0]!.accuracy.mean).toBeGreaterThan(0.5);
+  const refused = runOfflineCompare(asked, () => undefined);
+  await expect(refused).rejects.toThrow("UNKNOWN_CLASS");
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -105,5 +105,24 @@ describe("adaptive", () => {
     expect(found.targets.map(({ at }) => at)).toEqual(["logits"]);
     expect(found.excesses).toMatchObject([{ what: "seconds" }]);
     expect(found.refusal).toMatchObject({ code: "BUDGET_EXCEEDED", message: expect.stringMatching(/allow it more/) });
+  });
+});
+
+it("of other classes the head is planned as the folders make it", async () => {
+  const data = await mkdtemp(path.join(tmpdir(), "lichen plan "));
+  onTestFinished(() => rm(data, { recursive: true }));
+  const recordings = path.join(root, "scripts/demo/recordings/board-a/train");
+  for (const [kind, word] of Object.entries({ low: "one", middle: "four", high: "nine" }))
+    await cp(path.join(recordings, word), path.join(data, kind), { recursive: true });
+  const asked = { model: packaged, method: "head", data, budget: {} } as const;
+  const parameters = async (classes: "extend" | "replace") =>
+    (await runOfflinePlan({ ...asked, classes })).prediction.trainableParameters;
+  // 128 numbers and a bias for each class: three of them, or three beside the ten.
+  expect([await parameters("replace"), await parameters("extend")]).toEqual([3 * 129, 13 * 129]);
+  await expect(
+    runOfflinePlan({ model: packaged, method: "head", classes: "extend", budget: {} }),
+  ).rejects.toMatchObject({
+    code: "BAD_ARGUMENT",
+    details: { at: "--classes extend" },
   });
 });
