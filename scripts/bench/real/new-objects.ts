@@ -10,7 +10,7 @@ import { realModel } from "./models.ts";
 
 const NEW = ["cardboard", "glass", "paper"];
 const PACK_OF_EACH = 50;
-const OLD_TESTED = 4000;
+const OLD_TESTED = 1000;
 
 /** Three kinds of waste beside ten things; nobody collects the ten again. */
 export const newObjects: RealJob = {
