@@ -40,6 +40,13 @@ export async function startBoard({ name, folder, broker, minNewSamples }: BoardO
       socket: path.join(folder, "socket"),
       watch: { folder: watch, stableMs: 100 },
       training: { minNewSamples, settleSeconds: 1, threads: 2 },
+      // Whoever looks on does not want to wait until the machine is idle.
+      governor: {
+        loadPerCore: { startBelow: 1e6, pauseAbove: 1e6 },
+        cpuPressurePercent: { startBelow: 100, pauseAbove: 100 },
+        ioPressurePercent: { startBelow: 100, pauseAbove: 100 },
+        temperatureCelsius: { startBelow: 100, pauseAbove: 100 },
+      },
       mqtt: { broker, fleet: "demo", blockBytes: 4096 },
       log: { format: "json" },
     }),

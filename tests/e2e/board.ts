@@ -11,6 +11,19 @@ import { createClient } from "../../device/cli/client.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 export const compiled = (name: string) => join(root, "dist", "device", name);
+
+const ANY = { startBelow: 100, pauseAbove: 100 };
+/** Tests train on whatever machine they find, however busy it is. */
+const UNCONCERNED = {
+  temperatureCelsius: ANY,
+  cpuPressurePercent: ANY,
+  memoryPressurePercent: ANY,
+  ioPressurePercent: ANY,
+  loadPerCore: { startBelow: 1e6, pauseAbove: 1e6 },
+  freeMemoryBytes: { startAbove: 0, pauseBelow: 0 },
+  batteryPercent: { startAbove: 0, pauseBelow: 0 },
+};
+
 export const MODEL = join(root, "models", "spoken-digits");
 const RECORDINGS = join(root, "scripts", "demo", "recordings");
 
@@ -48,6 +61,7 @@ export async function board(changes: Record<string, unknown> = {}): Promise<Boar
       data: "state of it",
       watch: { folder: "watched folder", stableMs: 100 },
       training: { settleSeconds: 0.5, retrySeconds: 0.1 },
+      governor: UNCONCERNED,
       ...changes,
     }),
   );
