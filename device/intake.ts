@@ -8,7 +8,7 @@ import type { Engine } from "./engine.ts";
 import type { InferenceLine } from "./inference/line.ts";
 import { believed } from "./labels/confidence.ts";
 import type { ConfidencePolicy } from "./labels/config.ts";
-import { decodeFeatures, FEATURES_EXTENSION } from "./samples/features.ts";
+import { decodeFeatures, FEATURES_EXTENSION, preprocessingId } from "./samples/features.ts";
 import type { LabelOrigin } from "./samples/sample.ts";
 import type { IncomingSample, SampleStore, Stored } from "./samples/store.ts";
 import type { Inference, Sink, SourceFile } from "./sources/source.ts";
@@ -43,7 +43,8 @@ export interface Intake {
 }
 
 export function createIntake({ engine, adapters, line, store, clock, log, ...parts }: IntakeParts): Intake {
-  const { labels } = engine.model.card;
+  const { labels, preprocessing } = engine.model.card;
+  const madeBy = preprocessingId(preprocessing);
 
   /** @throws BAD_SAMPLE for a name that the model's kind of sample does not have */
   function extensionOf(file: SourceFile): string {
@@ -99,7 +100,7 @@ export function createIntake({ engine, adapters, line, store, clock, log, ...par
     infer: async (file, source) => (await inferred(file, source)).inference,
     async take(sample, file) {
       const source = { bytes: sample.bytes, name: file, at: file };
-      if (sample.extension === FEATURES_EXTENSION) decodeFeatures(sample.bytes, file);
+      if (sample.extension === FEATURES_EXTENSION) decodeFeatures(sample.bytes, file, madeBy);
       else extensionOf(source);
       const input = sample.extension === FEATURES_EXTENSION ? {} : { features: await features(source) };
       const stored = await store.add({ ...sample, ...input });

@@ -38,6 +38,7 @@ import { NO_ROLES, rolesSchema } from "./rounds/roles.ts";
 import { createRounds, type Rounds } from "./rounds/rounds.ts";
 import { type Curator, createCurator } from "./samples/curator.ts";
 import { createErase } from "./samples/erase.ts";
+import { preprocessingId } from "./samples/features.ts";
 import { INDEX_FOLDER } from "./samples/open.ts";
 import { sqlIndex } from "./samples/sql-index.ts";
 import { createSampleStore, type SampleStore } from "./samples/store.ts";
@@ -96,6 +97,7 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
   const store: SampleStore = createSampleStore({
     directory: inData("samples"),
     labels,
+    madeBy: preprocessingId(card.preprocessing),
     ...config.samples,
     get maxBytes() {
       return live().samples.maxBytes;

@@ -18,7 +18,7 @@ import { nodeDisk } from "../disk/disk.ts";
 import { writeDurably } from "../disk/durable.ts";
 import { ownUsage } from "../governor/process-usage.ts";
 import { nodeSystem } from "../governor/system.ts";
-import { sampleFeatures } from "../samples/features.ts";
+import { preprocessingId, sampleFeatures } from "../samples/features.ts";
 import { HEARTBEAT_MS, type Job, jobSchema, type TrainerMessage, type Verdict } from "./job.ts";
 
 // The training process: forked for one job, gone after it. It gives way to everything else on the board, and an
@@ -52,8 +52,9 @@ type Of<K extends Job["kind"]> = Extract<Job, { kind: K }>;
 async function train(job: Of<"train">): Promise<Verdict> {
   const model = await loadModel(job.model);
   const preprocessor = createPreprocessor(model.card.preprocessing);
-  const samples = await features(job.samples, preprocessor);
-  const heldOut = await features(job.heldOut, preprocessor);
+  const madeBy = preprocessingId(model.card.preprocessing);
+  const samples = await features(job.samples, preprocessor, madeBy);
+  const heldOut = await features(job.heldOut, preprocessor, madeBy);
   const start = job.start === undefined ? undefined : decodeAdapter(await readFile(job.start), job.start);
   const checkpoint = job.checkpoint === undefined ? undefined : checkpointIn(job.checkpoint);
   const { adapter, decision } = await adapt({
@@ -111,7 +112,8 @@ const rowsIn =
 
 async function judge(job: Of<"appraise">): Promise<Verdict> {
   const model = await loadModel(job.model);
-  const samples = await features(job.samples, createPreprocessor(model.card.preprocessing));
+  const { preprocessing } = model.card;
+  const samples = await features(job.samples, createPreprocessor(preprocessing), preprocessingId(preprocessing));
   const candidate = decodeAdapter(await readFile(job.candidate), job.candidate);
   const incumbent =
     job.incumbent === undefined ? undefined : decodeAdapter(await readFile(job.incumbent), job.incumbent);
@@ -127,12 +129,12 @@ async function judge(job: Of<"appraise">): Promise<Verdict> {
 }
 
 /** A sample that went bad on the medium must not stop the others from being learnt. */
-async function features(files: Of<"train">["samples"], preprocessor: Preprocessor) {
+async function features(files: Of<"train">["samples"], preprocessor: Preprocessor, madeBy: string) {
   const read: Sample[] = [];
   const unreadable: Verdict["unreadable"] = [];
   for (const { path, label } of files) {
     try {
-      read.push({ features: await sampleFeatures(path, preprocessor), label });
+      read.push({ features: await sampleFeatures(path, preprocessor, madeBy), label });
     } catch (error) {
       unreadable.push({ path, message: error instanceof Error ? error.message : String(error) });
     }

@@ -78,6 +78,8 @@ export interface SampleStore {
 export interface SampleStoreOptions extends Pick<SamplesConfig, "maxBytes" | "privacy"> {
   readonly directory: string;
   readonly labels: readonly string[];
+  /** What features are made by, which are kept in place of files. */
+  readonly madeBy: string;
   readonly index: SampleIndex;
   readonly erase: EraseFile;
   readonly disk: Disk;
@@ -176,7 +178,8 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
 
   function kept({ bytes, extension, features }: IncomingSample): { bytes: Uint8Array; extension: string } {
     if (privacy === "raw" || extension === FEATURES_EXTENSION) return { bytes, extension };
-    if (features !== undefined) return { bytes: encodeFeatures(features), extension: FEATURES_EXTENSION };
+    if (features !== undefined)
+      return { bytes: encodeFeatures(features, options.madeBy), extension: FEATURES_EXTENSION };
     throw new LichenError("BAD_ARGUMENT", { at: "sample store", found: "a file alone", wanted: "its features" });
   }
 

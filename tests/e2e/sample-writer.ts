@@ -21,6 +21,7 @@ const store = createSampleStore({
   labels: ["one", "two"],
   maxBytes: 1e9,
   privacy: "raw",
+  madeBy: "",
   index: sqlIndex(join(directory, INDEX_FOLDER, "index.db"), erase),
   erase,
   disk: nodeDisk,

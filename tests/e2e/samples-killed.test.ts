@@ -16,6 +16,8 @@ import { createSampleStore } from "../../device/samples/store.ts";
 
 const WRITER = fileURLToPath(new URL("../../dist/tests/e2e/sample-writer.js", import.meta.url));
 const KILLS = 50;
+// Most of it is Node, started fifty times.
+const TIMEOUT_MS = 300_000;
 
 /** The last thing said of each sample: in force, or under way. */
 type Said = Map<string, { acknowledged: string; trying: string | undefined }>;
@@ -43,7 +45,7 @@ async function killed(directory: string, run: number, afterMs: number, said: Sai
 async function opened(directory: string) {
   const erase = createErase(nodeDisk, openRandomAccess);
   const store = createSampleStore({
-    ...{ directory, labels: ["one", "two"], maxBytes: 1e9, privacy: "raw", erase },
+    ...{ directory, labels: ["one", "two"], maxBytes: 1e9, privacy: "raw", madeBy: "", erase },
     index: sqlIndex(join(directory, INDEX_FOLDER, "index.db"), erase),
     disk: nodeDisk,
     clock: systemClock,
@@ -53,13 +55,15 @@ async function opened(directory: string) {
   return store;
 }
 
-test(`killed at ${KILLS} random instants, the sample store has all that it acknowledged and no label without a file`, async () => {
+test(`killed at ${KILLS} random instants, the sample store has all that it acknowledged and no label without a file`, {
+  timeout: TIMEOUT_MS,
+}, async () => {
   const directory = await mkdtemp(join(tmpdir(), "lichen killed "));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   const said: Said = new Map();
   let lostIndexes = 0;
   for (let run = 0; run < KILLS; run++) {
-    await killed(directory, run, Math.random() * 150, said);
+    await killed(directory, run, Math.random() * 100, said);
     // Now and then the index goes too, which is no loss.
     if (run % 10 === 9) {
       await rm(join(directory, INDEX_FOLDER, "index.db"), { force: true });

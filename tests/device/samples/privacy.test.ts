@@ -29,14 +29,17 @@ test("with privacy `features` the bytes never touch the disk, and what the model
   const [sample] = (await opened(directory, { privacy: "features" })).list();
   expect(sample).toMatchObject({ sha256: hashOf(SECRET), extension: ".safetensors" });
   const never = { features: () => Promise.reject(new Error("not asked for")) };
-  expect(await sampleFeatures(sample!.path, never)).toEqual(features);
+  expect(await sampleFeatures(sample!.path, never, "a model's preprocessing")).toEqual(features);
+  // Of the right shape, perhaps, and yet other numbers.
+  const another = sampleFeatures(sample!.path, never, "another model's");
+  await expect(another).rejects.toMatchObject({ code: "BAD_SAMPLE" });
 });
 
 test("raw samples are read by the model's own preprocessing", async () => {
   const store = await opened(await temporaryFolder());
   await store.add(wav(SECRET, "one"));
   const preprocessor = { features: async (bytes: Uint8Array) => float32([1], [bytes.length]) };
-  expect(await sampleFeatures(store.list()[0]!.path, preprocessor)).toEqual(float32([1], [SECRET.length]));
+  expect(await sampleFeatures(store.list()[0]!.path, preprocessor, "")).toEqual(float32([1], [SECRET.length]));
 });
 
 test("with privacy `none` nothing is kept and nothing is trained on, also of what was kept before", async () => {
@@ -102,11 +105,11 @@ test("every float16 comes back as it was, and every number as the nearest one", 
 });
 
 test("files of other tensors, or damaged ones, are no features", () => {
-  const whole = encodeFeatures(features);
-  expect(decodeFeatures(whole, "x")).toEqual(features);
+  const whole = encodeFeatures(features, "x");
+  expect(decodeFeatures(whole, "at", "x")).toEqual(features);
   fc.assert(
     fc.property(fc.nat(whole.length - 1), (length) => {
-      expect(() => decodeFeatures(whole.slice(0, length), "x")).toThrow(
+      expect(() => decodeFeatures(whole.slice(0, length), "at", "x")).toThrow(
         expect.objectContaining({ code: "BAD_SAMPLE" }),
       );
     }),

@@ -22,6 +22,7 @@ export async function opened(directory: string, options: Partial<SampleStoreOpti
   const store = createSampleStore({
     directory,
     labels: LABELS,
+    madeBy: "a model's preprocessing",
     maxBytes: 1000,
     privacy: "raw",
     index: sqlIndex(indexPath(directory), erase),
