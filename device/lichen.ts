@@ -5,6 +5,7 @@ import { addAdapt } from "./cli/commands/adapt.ts";
 import { addAdapters } from "./cli/commands/adapters.ts";
 import { addAverage } from "./cli/commands/average.ts";
 import { addCompare } from "./cli/commands/compare.ts";
+import { addConfig } from "./cli/commands/config.ts";
 import { addDerive } from "./cli/commands/derive.ts";
 import { addEval } from "./cli/commands/eval.ts";
 import { addImport } from "./cli/commands/import.ts";
@@ -39,7 +40,7 @@ const COMMANDS: Readonly<Record<string, readonly AddCommand[]>> = {
     addAverage,
     addDerive,
   ],
-  "This machine:": [addInstall, addUninstall],
+  "This machine:": [addConfig, addInstall, addUninstall],
 };
 
 const EXIT_CODES = `

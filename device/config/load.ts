@@ -15,6 +15,27 @@ export async function loadConfig(path: string): Promise<Config> {
   return parseConfig(text, file);
 }
 
+/** Every mistake of a file; none: a daemon starts with it. */
+export async function checkConfig(path: string): Promise<readonly LichenError[]> {
+  try {
+    await loadConfig(path);
+    return [];
+  } catch (error) {
+    if (error instanceof LichenError)
+      return error.details.cause instanceof Mistakes ? error.details.cause.all : [error];
+    throw error;
+  }
+}
+
+/** All that is wrong with a file, where only the first is thrown. */
+class Mistakes extends Error {
+  readonly all: readonly LichenError[];
+  constructor(all: readonly LichenError[]) {
+    super(`${all.length} mistakes`);
+    this.all = all;
+  }
+}
+
 /** @param file absolute; relative paths in the text are relative to its folder.  @throws BAD_CONFIG */
 export function parseConfig(text: string, file: string): Config {
   const lines = new LineCounter();
@@ -29,9 +50,10 @@ export function parseConfig(text: string, file: string): Config {
   const parsed = schema.safeParse(value);
   if (!parsed.success) {
     // A mistyped key first: the missing one is often its other half.
-    const { issues } = parsed.error;
-    const issue = issues.find(({ code }) => code === "unrecognized_keys") ?? issues[0]!;
-    throw badField(issue, file, document, lines, value, schema);
+    const isMistyped = ({ code }: Issue) => code === "unrecognized_keys";
+    const issues = parsed.error.issues.toSorted((a, b) => Number(isMistyped(b)) - Number(isMistyped(a)));
+    const all = issues.map((issue) => badField(issue, file, document, lines, value, schema));
+    throw new LichenError("BAD_CONFIG", { ...all[0]!.details, cause: new Mistakes(all) });
   }
   return absolute(parsed.data, dirname(file));
 }

@@ -11,102 +11,121 @@ import { samplesConfig } from "../samples/config.ts";
 import { folderSchema, sourcesSchema } from "../sources/config.ts";
 
 const training = z.strictObject({
-  /** What a round trains: a method of the runtime, or several joined by `+`. */
-  method: z.string().min(1).default("head+bias"),
-  /** A round starts when so many labelled samples have come since the last one. */
-  minNewSamples: z.int().positive().default(20),
-  /** … and when no sample has come for so long, so that a burst makes one round and not five. */
-  settleSeconds: z.number().nonnegative().default(3),
-  /** Part of each class that is never trained on and judges the result. */
-  holdOut: z.number().min(0.05).max(0.5).default(0.2),
-  /** Passes over the samples; without it the runtime decides. */
-  epochs: z.int().positive().optional(),
-  /** Threads of the training process. */
-  threads: z.int().positive().default(1),
-  /** Activations of samples are kept on disk from round to round, up to so much; 0 keeps none. */
+  method: z
+    .string()
+    .min(1)
+    .default("head+bias")
+    .describe("What a round trains: a method of the runtime, or several joined by `+`."),
+  minNewSamples: z
+    .int()
+    .positive()
+    .default(20)
+    .describe("A round starts when so many labelled samples have come since the last one."),
+  settleSeconds: z
+    .number()
+    .nonnegative()
+    .default(3)
+    .describe("… and when no sample has come for so long, so that a burst makes one round and not five."),
+  holdOut: z
+    .number()
+    .min(0.05)
+    .max(0.5)
+    .default(0.2)
+    .describe("Part of each class that is never trained on and judges the result."),
+  epochs: z.int().positive().optional().describe("Passes over the samples; without it the runtime decides."),
+  threads: z.int().positive().default(1).describe("Threads of the training process."),
   cacheBytes: z
     .int()
     .nonnegative()
-    .default(256 * 1024 * 1024),
-  /** Fixes every random choice of a round. */
-  seed: z.int().nonnegative().default(1),
-  /** A training process that is silent for so long is ended. */
-  hangSeconds: z.number().positive().default(120),
-  /** Wait after a failed round, doubled with each further failure in a row, at most 64 times. */
-  retrySeconds: z.number().nonnegative().default(60),
-  /** So many of the newest unlabelled samples train along with labelled ones, by the entropy of their answers. */
-  unlabelled: z.int().nonnegative().default(0),
+    .default(256 * 1024 * 1024)
+    .describe("Activations of samples are kept on disk from round to round, up to so much; 0 keeps none."),
+  seed: z.int().nonnegative().default(1).describe("Fixes every random choice of a round."),
+  hangSeconds: z.number().positive().default(120).describe("A training process that is silent for so long is ended."),
+  retrySeconds: z
+    .number()
+    .nonnegative()
+    .default(60)
+    .describe("Wait after a failed round, doubled with each further failure in a row, at most 64 times."),
+  unlabelled: z
+    .int()
+    .nonnegative()
+    .default(0)
+    .describe(
+      "So many of the newest unlabelled samples train along with labelled ones, by the entropy of their answers.",
+    ),
   pause: pauseSchema.prefault({}),
   process: processSchema.prefault({}),
 });
 
 const gate = z.strictObject({
-  /** Held-out samples below which an adapter trained here is not judged, and so not served. */
-  minHeldOut: z.int().positive().default(5),
-  /** Accuracy an adapter may lose on the rehearsal pack, 0.03 = three points. */
-  maxForgetting: z.number().min(0).max(1).default(0.03),
+  minHeldOut: z
+    .int()
+    .positive()
+    .default(5)
+    .describe("Held-out samples below which an adapter trained here is not judged, and so not served."),
+  maxForgetting: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.03)
+    .describe("Accuracy an adapter may lose on the rehearsal pack, 0.03 = three points."),
 });
 
 const mqtt = z.strictObject({
-  /** Address of the broker, `mqtt://host:1883` or `mqtts://…`. */
-  broker: z.url({ protocol: /^(mqtts?|wss?)$/, error: "an address such as mqtt://host:1883" }),
-  /** Name of the fleet; devices of other fleets are neither heard nor told. */
-  fleet: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "letters, digits, '-' and '_', at most 64"),
-  username: z.string().min(1).optional(),
-  password: z.string().optional(),
-  /** Adapters travel in blocks of this size. */
-  blockBytes: z.int().min(1024).max(65_536).default(16_384),
-  /** Offer accepted adapters to the fleet. */
-  publish: z.boolean().default(true),
-  /** Take adapters that the fleet offers, when they pass the gate here. */
-  accept: z.boolean().default(true),
+  broker: z
+    .url({ protocol: /^(mqtts?|wss?)$/, error: "an address such as mqtt://host:1883" })
+    .describe("Address of the broker, `mqtt://host:1883` or `mqtts://…`."),
+  fleet: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, "letters, digits, '-' and '_', at most 64")
+    .describe("Name of the fleet; devices of other fleets are neither heard nor told."),
+  username: z.string().min(1).optional().describe("As whom the broker knows this board."),
+  password: z.string().optional().describe("It is never shown, and never logged."),
+  blockBytes: z.int().min(1024).max(65_536).default(16_384).describe("Adapters travel in blocks of this size."),
+  publish: z.boolean().default(true).describe("Offer accepted adapters to the fleet."),
+  accept: z.boolean().default(true).describe("Take adapters that the fleet offers, when they pass the gate here."),
 });
 
 /** What the daemon is told of one model: its own sources, samples, training and gate. */
 export const stationSchema = z.strictObject({
-  /** Folder of the model package. */
-  model: z.string().min(1),
-  /** Threads of inference. */
-  threads: z.int().positive().default(1),
-  /** The folder source; without it no folder is watched. */
-  watch: folderSchema.optional(),
+  model: z.string().min(1).describe("Folder of the model package."),
+  threads: z.int().positive().default(1).describe("Threads of inference."),
+  watch: folderSchema.optional().describe("The folder source; without it no folder is watched."),
   samples: samplesConfig.prefault({}),
-  /** Who may label samples, beside the command and the sources. */
-  labels: labelsConfig.prefault({}),
-  /** Where else samples, and what is to be inferred, come from. */
-  sources: sourcesSchema,
-  /** The line that inferences stand in. */
-  inference: inferenceSchema.prefault({}),
+  labels: labelsConfig.prefault({}).describe("Who may label samples, beside the command and the sources."),
+  sources: sourcesSchema.describe("Where else samples, and what is to be inferred, come from."),
+  inference: inferenceSchema.prefault({}).describe("The line that inferences stand in."),
   training: training.prefault({}),
   gate: gate.prefault({}),
-  /** What passed the gate works beside the current adapter first. */
-  shadow: shadowSchema.prefault({}),
-  /** Which adapters are trusted, and what takes one out of service. */
-  adapters: adaptersSchema.prefault({}),
+  shadow: shadowSchema.prefault({}).describe("What passed the gate works beside the current adapter first."),
+  adapters: adaptersSchema.prefault({}).describe("Which adapters are trusted, and what takes one out of service."),
 });
 
 /** What concerns the board as a whole, however many models it serves. */
 const boardSchema = z.strictObject({
-  /** Name of this board, unique in its fleet. */
   device: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, "letters, digits, '-' and '_', at most 64")
-    .default("lichen"),
-  /** Folder for everything that must survive: samples, adapters, history. */
-  data: z.string().min(1).default("data"),
-  /** Unix socket for the `lichen` command; without it `lichend.sock` in the data folder. */
-  socket: z.string().min(1).optional(),
-  /** HTTP over the network; without it, only on the socket. */
-  http: httpSchema.optional(),
-  /** Results for whoever listens to a broker; without it, only the fleet hears of them. */
-  results: resultsSchema.optional(),
-  /** The fleet; without it the board works alone. */
-  mqtt: mqtt.optional(),
-  /** When training gives way to everything else. */
-  governor: governorSchema.prefault({}),
+    .default("lichen")
+    .describe("Name of this board, unique in its fleet."),
+  data: z
+    .string()
+    .min(1)
+    .default("data")
+    .describe("Folder for everything that must survive: samples, adapters, history."),
+  socket: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Unix socket for the `lichen` command; without it `lichend.sock` in the data folder."),
+  http: httpSchema.optional().describe("HTTP over the network; without it, only on the socket."),
+  results: resultsSchema
+    .optional()
+    .describe("Results for whoever listens to a broker; without it, only the fleet hears of them."),
+  mqtt: mqtt.optional().describe("The fleet; without it the board works alone."),
+  governor: governorSchema.prefault({}).describe("When training gives way to everything else."),
   log: logSchema.prefault({}),
-  /** Figures for Prometheus; without it, none are told. */
-  metrics: metricsSchema.optional(),
+  metrics: metricsSchema.optional().describe("Figures for Prometheus; without it, none are told."),
 });
 
 /** A board with one model: the keys of the model stand beside those of the board. */

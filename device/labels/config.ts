@@ -25,46 +25,53 @@ const pattern = z.string().refine((text) => {
 const share = z.number().min(0).max(1);
 
 export const ruleConfig = z.strictObject({
-  /** Where the second sensor speaks. */
-  topic: filter,
-  /** For payloads that are JSON: the place of the value that is looked at, `state` or `sensor.contact`. */
-  field: z.string().min(1).optional(),
-  /** What the payload, or its field, has to match; anchor it with ^ and $ where the whole is meant. */
-  payload: pattern,
-  /** The class that it stands for. */
-  label: z.string().min(1),
-  /** Samples that came so long before the message get the label. */
-  seconds: z.number().positive().max(3600),
+  topic: filter.describe("Where the second sensor speaks."),
+  field: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("For payloads that are JSON: the place of the value that is looked at, `state` or `sensor.contact`."),
+  payload: pattern.describe(
+    "What the payload, or its field, has to match; anchor it with ^ and $ where the whole is meant.",
+  ),
+  label: z.string().min(1).describe("The class that it stands for."),
+  seconds: z.number().positive().max(3600).describe("Samples that came so long before the message get the label."),
 });
 
 export type Rule = z.output<typeof ruleConfig>;
 
 export const confidenceConfig = z.strictObject({
-  /** A sample is labelled by the model itself where its first class has at least this probability … */
-  min: share.default(0.95),
-  /** … and its second one is at least so far behind. */
-  margin: share.default(0.5),
+  min: share
+    .default(0.95)
+    .describe("A sample is labelled by the model itself where its first class has at least this probability …"),
+  margin: share.default(0.5).describe("… and its second one is at least so far behind."),
 });
 
 export type ConfidencePolicy = z.output<typeof confidenceConfig>;
 
 export const labelsConfig = z
   .strictObject({
-    /** Labels by message: JSON as `POST /v1/labels` takes it, or the bare name of a class for the last sample. */
     mqtt: z
       .strictObject({
-        /** Address of the broker, `mqtt://host:1883` or `mqtts://…`. */
-        broker: z.url({ protocol: /^(mqtts?|wss?)$/, error: "an address such as mqtt://host:1883" }),
-        username: z.string().min(1).optional(),
-        password: z.string().optional(),
-        /** Where labels are spoken; without it `lichen/labels/DEVICE/MODEL`. */
-        topic: filter.optional(),
+        broker: z
+          .url({ protocol: /^(mqtts?|wss?)$/, error: "an address such as mqtt://host:1883" })
+          .describe("Address of the broker, `mqtt://host:1883` or `mqtts://…`."),
+        username: z.string().min(1).optional().describe("As whom the broker knows this board."),
+        password: z.string().optional().describe("It is never shown, and never logged."),
+        topic: filter.optional().describe("Where labels are spoken; without it `lichen/labels/DEVICE/MODEL`."),
       })
-      .optional(),
-    /** A second sensor labels what came just before it spoke; heard over `labels.mqtt`. */
-    rules: z.array(ruleConfig).max(100).default([]),
-    /** The model labels what it is sure of; without it, never. Such samples are trained on and never judge. */
-    confidence: confidenceConfig.optional(),
+      .optional()
+      .describe(
+        "Labels by message: JSON as `POST /v1/labels` takes it, or the bare name of a class for the last sample.",
+      ),
+    rules: z
+      .array(ruleConfig)
+      .max(100)
+      .default([])
+      .describe("A second sensor labels what came just before it spoke; heard over `labels.mqtt`."),
+    confidence: confidenceConfig
+      .optional()
+      .describe("The model labels what it is sure of; without it, never. Such samples are trained on and never judge."),
   })
   .refine(({ rules, mqtt }) => rules.length === 0 || mqtt !== undefined, {
     path: ["mqtt"],

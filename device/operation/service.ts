@@ -42,8 +42,11 @@ export function createService({ notifier, log: { logger, setLevel }, clock, live
   const status = () =>
     ({ tag: "status", text: stations.map(({ board }) => inWords(board.status())).join("; ") }) as const;
 
+  let isReady = false;
+
   return {
     async ready() {
+      isReady = true;
       watchdog.start();
       await notifier.tell({ tag: "ready" }, status());
     },
@@ -52,13 +55,14 @@ export function createService({ notifier, log: { logger, setLevel }, clock, live
       await notifier.tell({ tag: "stopping" });
     },
     async reload() {
-      await notifier.tell({ tag: "reloading", monotonicMicroseconds: monotonicMicroseconds() });
+      // Before the start is over, `ready` would be untrue.
+      if (isReady) await notifier.tell({ tag: "reloading", monotonicMicroseconds: monotonicMicroseconds() });
       try {
         const { level, message } = await live.reload();
         setLevel(live.board().log.level);
         logger[level](message);
       } finally {
-        await notifier.tell({ tag: "ready" }, status());
+        if (isReady) await notifier.tell({ tag: "ready" }, status());
       }
     },
   };
