@@ -325,6 +325,7 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     take: intake.take,
     about: { device, model: base },
     traces: [inData("cache"), inData("rounds", "checkpoint.safetensors"), inData("rounds", "candidate.safetensors")],
+    spares: [inData("rounds", "roles.previous.json"), inData("rounds", "plan.previous.json")],
     whileIdle: (act) => rounds.whileIdle(act),
   });
 

@@ -9,6 +9,8 @@ export interface PurgeOptions {
   readonly store: Pick<SampleStore, "all" | "erase">;
   /** Folders and files of rounds in which samples leave traces: cached activations, a checkpoint, a candidate. */
   readonly traces: readonly string[];
+  /** Spare copies of state files, which name samples until the next change. */
+  readonly spares: readonly string[];
   readonly erase: EraseFile;
   /** Keeps rounds from reading what is erased. @throws ROUND_RUNNING */
   readonly whileIdle: <T>(act: () => Promise<T>) => Promise<T>;
@@ -35,13 +37,14 @@ const REMARKS = [
  * @throws NO_SUCH_SAMPLE, ROUND_RUNNING, STORAGE_FAILED
  */
 export async function purge(selector: Selector, options: PurgeOptions): Promise<Purged> {
-  const { store, traces, erase, disk, clock } = options;
+  const { store, traces, spares, erase, disk, clock } = options;
   const doomed = selected(store.all(), selector, { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() });
   if (doomed.length === 0) return { erased: 0, bytes: 0, remarks: [] };
   await options.whileIdle(async () => {
     // Cached rows go by what is in them, not by sample: all of them go, and are computed again.
     for (const trace of traces) for (const file of await filesIn(trace, disk)) await erase(file);
     await store.erase(doomed.map(({ sha256 }) => sha256));
+    for (const spare of spares) await erase(spare);
   });
   return { erased: doomed.length, bytes: doomed.reduce((sum, { bytes }) => sum + bytes, 0), remarks: REMARKS };
 }

@@ -19,7 +19,7 @@ async function served() {
   const store = await opened(join(directory, "samples"), { clock });
   const labelling = createLabelling({ ...{ store, clock, log: silent }, rules: [], topic: "t", onLabelled: () => {} });
   const curator = createCurator({
-    ...{ store, labelling, clock, disk: nodeDisk, traces: [] },
+    ...{ store, labelling, clock, disk: nodeDisk, traces: [], spares: [] },
     erase: createErase(nodeDisk, openRandomAccess),
     whileIdle: (act) => act(),
     take: (sample) => store.add(sample),

@@ -20,7 +20,7 @@ async function board() {
   clock.pass(60_000);
   await store.add(wav("c", "one"));
   await mkdir(join(directory, "cache"));
-  for (const file of ["cache/x.rows", "cache/x.index", "checkpoint", "history"])
+  for (const file of ["cache/x.rows", "cache/x.index", "checkpoint", "history", "roles.previous.json"])
     await writeFile(join(directory, file), "x");
   const events: string[] = [];
   const erase = createErase(nodeDisk, openRandomAccess);
@@ -34,6 +34,7 @@ async function board() {
   const options = {
     store: { all: store.all, erase: told("store", store.erase) },
     traces: ["cache", "checkpoint", "never there"].map((name) => join(directory, name)),
+    spares: [join(directory, "roles.previous.json")],
     erase: told("trace", erase),
     async whileIdle<T>(act: () => Promise<T>): Promise<T> {
       if (isRunning.round) throw new LichenError("ROUND_RUNNING");
@@ -66,8 +67,9 @@ test.each([
 test("cached activations and the checkpoint go first, so that nothing of a sample outlives it", async () => {
   const { options, events, isThere } = await board();
   await purge({ labels: [null] }, options);
-  expect(events).toEqual(["trace", "trace", "trace", "store"]);
-  for (const file of ["cache/x.rows", "cache/x.index", "checkpoint"]) expect(await isThere(file)).toBe(false);
+  expect(events).toEqual(["trace", "trace", "trace", "store", "trace"]);
+  for (const file of ["cache/x.rows", "cache/x.index", "checkpoint", "roles.previous.json"])
+    expect(await isThere(file)).toBe(false);
   expect(await isThere("history")).toBe(true);
 });
 
