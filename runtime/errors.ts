@@ -24,7 +24,7 @@ export const ERRORS = {
   BAD_ATTRIBUTE: ["an operator's attribute is not usable", "check the model with a newer exporter"],
   BAD_BLOCK: ["a block does not belong to the blob", "nothing: it is dropped and asked for again"],
   BAD_CARD: ["the model's card is not valid", "correct card.json, or make the package again"],
-  BAD_CONFIG: ["the configuration is not valid", "correct the file; device/config/schema.ts explains every key"],
+  BAD_CONFIG: ["the configuration is not valid", "correct the file; lichen config keys explains every key"],
   BAD_IMAGE: ["the file is not a readable picture", "send a whole JPEG, PNG or WebP"],
   BAD_MESSAGE: [
     "a message does not follow the protocol",
@@ -147,6 +147,10 @@ export const ERRORS = {
     "set a shorter path as socket in the configuration",
   ],
   STATE_CORRUPT: ["a state file is damaged", "nothing: the last good copy is used; the damaged file is kept beside it"],
+  STATE_NEWER: [
+    "a state file was written by another version of Lichen",
+    "nothing, if going back was meant: what this version knows is used; the file is kept beside it for the newer one",
+  ],
   STORAGE_FAILED: [
     "the disk did not take the data",
     "check free space and the medium; the source is kept and tried again",

@@ -34,16 +34,18 @@ export function stateFile<T>(disk: Disk, path: string, schema: z.ZodType<T>, fre
       if (isMissing(error)) return undefined;
       throw error;
     }
-    try {
-      const value = schema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    const json = parsedJson(bytes);
+    const { success, data, error: cause } = schema.safeParse(json);
+    if (success) {
       stored ??= bytes;
-      return value;
-    } catch (cause) {
-      const aside = `${file}.damaged`;
-      damage.push(new LichenError("STATE_CORRUPT", { at: file, found: `damage, kept as ${aside}`, cause }));
-      await disk.rename(file, aside);
-      return undefined;
+      return data;
     }
+    const isForeign = isOfAnotherVersion(json, cause);
+    const aside = isForeign ? `${file}.other-version` : `${file}.damaged`;
+    const found = `${isForeign ? `format ${json.format} with what this version does not know` : "damage"}, kept as ${aside}`;
+    damage.push(new LichenError(isForeign ? "STATE_NEWER" : "STATE_CORRUPT", { at: file, found, cause }));
+    await disk.rename(file, aside);
+    return undefined;
   }
 
   return {
@@ -62,4 +64,20 @@ export function stateFile<T>(disk: Disk, path: string, schema: z.ZodType<T>, fre
       stored = bytes;
     },
   };
+}
+
+/** undefined: no JSON at all */
+function parsedJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whole, but of another format, or with fields that came later: what a newer version leaves behind when a board goes back. */
+function isOfAnotherVersion(json: unknown, { issues }: z.ZodError): json is { readonly format: number } {
+  const format = (json as { format?: unknown } | null | undefined)?.format;
+  if (!Number.isInteger(format)) return false;
+  return issues.some(({ code, path }) => code === "unrecognized_keys" || (path.length === 1 && path[0] === "format"));
 }
