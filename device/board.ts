@@ -7,6 +7,7 @@ import type { Shelved } from "./api/schemas.ts";
 import type { Clock } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import type { FleetLink } from "./fleet-link.ts";
+import type { Verdict } from "./governor/govern.ts";
 import type { InferenceLine } from "./inference/line.ts";
 import type { ResultsPublisher } from "./inference/results.ts";
 import type { Rounds } from "./rounds/rounds.ts";
@@ -15,6 +16,7 @@ import { FEATURES_EXTENSION } from "./samples/features.ts";
 import { isLabelled, type StoredSample } from "./samples/sample.ts";
 import type { SampleStore } from "./samples/store.ts";
 import type { Inference, Sink, Source, SourceFile } from "./sources/source.ts";
+import { why } from "./why.ts";
 
 export interface BoardParts {
   readonly device: string;
@@ -35,6 +37,8 @@ export interface BoardParts {
   readonly problems: readonly Error[];
   /** What is wrong with the daemon as a whole, now. */
   readonly notices?: () => readonly Error[];
+  /** The governor's answer as it would be now. */
+  explain(): Promise<Verdict>;
   readonly line: InferenceLine;
   readonly curator: Curator;
   sample: Sink["sample"];
@@ -86,10 +90,20 @@ export function createBoard(parts: BoardParts): Board {
           last: rounds.history().at(-1) ?? null,
         },
         results: parts.results === undefined ? null : { ...parts.results.status() },
-        sync: parts.link === undefined ? null : { ...parts.link.status() },
-        problems: [...parts.problems, ...(parts.notices?.() ?? [])].map(problem),
+        // Its moments are on this clock.
+        sync: parts.link === undefined ? null : { ...parts.link.status(), nowMs: clock.monotonicMs() },
+        problems: problems(),
       };
     },
+    why: async () =>
+      why({
+        verdict: await parts.explain(),
+        phase: rounds.state().tag,
+        rounds: rounds.history(),
+        refused: shelf.state().refused,
+        pinned: keeper.standing().pinned,
+        problems: problems(),
+      }),
     sample: parts.sample,
     infer: parts.infer,
     samples() {
@@ -131,6 +145,10 @@ export function createBoard(parts: BoardParts): Board {
       return { schema: "lichen/use/1", serving: adapters.serving().adapter(), pinned: pinned !== null };
     },
   };
+
+  function problems() {
+    return [...parts.problems, ...(parts.notices?.() ?? [])].map(problem);
+  }
 
   function shelved(name: string | null): Shelved | null {
     if (name === null) return null;

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { totalmem } from "node:os";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import type { Logger } from "pino";
@@ -18,6 +19,7 @@ import { createReadings, readTemperature } from "./governor/readings.ts";
 import { nodeSystem } from "./governor/system.ts";
 import { createResults } from "./inference/results.ts";
 import { createLog, isStderrJournal, toStderr } from "./log.ts";
+import { boardAnswer } from "./operation/board-answer.ts";
 import { metricsSchema } from "./operation/config.ts";
 import { metricsFacts } from "./operation/facts.ts";
 import { createLiveConfig, type LiveConfig } from "./operation/live.ts";
@@ -61,7 +63,11 @@ async function run(config: Config): Promise<void> {
     stations,
     clock: systemClock,
     log: log.logger,
-    service: { ring: log.ring, ...(config.metrics && { metrics: () => metrics(stations, live) }) },
+    service: {
+      ring: log.ring,
+      facts: boardFacts(config),
+      ...(config.metrics && { metrics: () => metrics(stations, live) }),
+    },
   });
   const notifier = createNotifier({
     env: process.env,
@@ -92,6 +98,11 @@ async function run(config: Config): Promise<void> {
   await daemon.start();
   await service.ready();
 }
+
+const boardFacts =
+  ({ data }: Config) =>
+  () =>
+    boardAnswer({ system, readings, isClockTrusted, clock: systemClock, config: resolve(file), data });
 
 async function metrics(stations: readonly Station[], live: LiveConfig): Promise<string> {
   const statuses = stations.map(({ name, board }) => [name, board.status()] as const);

@@ -209,12 +209,13 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     sense: senseOf(fullPreprocessing(card.preprocessing)),
   });
 
+  const isKept = config.samples.privacy !== "none";
   const intake: Intake = createIntake({
     ...{ engine, adapters, line, store, clock, log },
     keeping: {
       // A second sensor speaks of what came before: that has to be there then.
-      unlabelled: config.samples.keepUnlabelled || config.labels.rules.length > 0,
-      confidence: config.labels.confidence,
+      unlabelled: isKept && (config.samples.keepUnlabelled || config.labels.rules.length > 0),
+      confidence: isKept ? config.labels.confidence : undefined,
     },
     stored: rounds.sampleStored,
     answered(input, output, adapter) {
@@ -342,6 +343,10 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     keeper,
     rounds,
     sources: sources.map(({ source }) => source),
+    explain() {
+      const round = rounds.facts();
+      return ports.governor.explain(round, pace.facts(round.phase));
+    },
     line,
     ...(link && { link }),
     ...(results && { results }),

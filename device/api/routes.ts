@@ -11,7 +11,7 @@ import { type Inference, MAX_FILE_BYTES, type SourceFile } from "../sources/sour
 import { problem } from "./problem.ts";
 import { SAMPLE_ROUTES, UNBOUNDED_PATHS } from "./sample-routes.ts";
 import type { SamplesAnswer } from "./sample-schemas.ts";
-import type { AdaptersAnswer, RollbackAnswer, RoundEvent, Status, UseAnswer } from "./schemas.ts";
+import type { AdaptersAnswer, RollbackAnswer, RoundEvent, Status, UseAnswer, WhyAnswer } from "./schemas.ts";
 import { addServiceRoutes, type ServiceBoard } from "./service-routes.ts";
 import { answerEach, eachOf, filesOf, isMultipart } from "./uploads.ts";
 
@@ -26,6 +26,8 @@ export interface Board {
   readonly curator: Curator;
   adapters(): AdaptersAnswer;
   rounds(): readonly Round[];
+  /** Why a round runs, waits or pauses, what came of the last one, and what is out of service. */
+  why(): Promise<WhyAnswer>;
   /** @throws ROUND_RUNNING, TOO_FEW_SAMPLES */
   adapt(onProgress: (progress: JobProgress) => void): Promise<Round>;
   /** @throws NOTHING_TO_ROLL_BACK */
@@ -48,6 +50,7 @@ const ROUTES: readonly Route[] = [
   ["GET", "/v1/samples", (board, c) => c.json(board.samples())],
   ["GET", "/v1/adapters", (board, c) => c.json(board.adapters())],
   ["GET", "/v1/rounds", (board, c) => c.json({ schema: "lichen/rounds/1", rounds: board.rounds() })],
+  ["GET", "/v1/why", async (board, c) => c.json(await board.why())],
   ["GET", "/v1/rounds/:id", (board, c) => oneRound(board, c)],
   ["POST", "/v1/samples", (board, c) => store(board, c)],
   ...SAMPLE_ROUTES,

@@ -137,8 +137,58 @@ export const useSchema = answer("use", { serving: z.string().nullable(), pinned:
 
 export const logsSchema = answer("logs", {
   records: z.array(z.object({ level: z.string(), time: z.string(), message: z.string(), code: z.string().optional() })),
+  /** How many were logged since the start: what comes later is had by `after` this. */
+  next: count.optional(),
 });
 export type LogsAnswer = z.infer<typeof logsSchema>;
+
+const meaning = z.object({ code: z.string(), explanation: z.string(), todo: z.string() });
+
+export const whySchema = answer("why", {
+  /** `starts`: nothing holds a round back. `waits`: none is there. `runs`, `paused`: one is. */
+  state: z.enum(["starts", "waits", "runs", "paused"]),
+  /** Where the round is that is under way; `idle` where there is none. */
+  phase: z.string(),
+  /** All that hold now, the most important first. */
+  reasons: z.array(
+    meaning.extend({
+      found: z.string(),
+      wanted: z.string(),
+      /** It is over then, if nothing else happens; null: only an event can change it. */
+      againSeconds: z.number().nullable(),
+    }),
+  ),
+  /** Of the last round that has ended: what came of it. */
+  last: meaning.extend({ id: count, kind: z.string(), outcome: z.string(), found: z.string() }).nullable(),
+  /** What a person wants served; null: nobody does. */
+  pinned: z.object({ adapter: z.string().nullable() }).nullable(),
+  /** Adapters out of service or refused, the newest first. */
+  adapters: z.array(meaning.extend({ sha256: z.string() })),
+  problems: z.array(problem),
+});
+export type WhyAnswer = z.infer<typeof whySchema>;
+
+const reading = z.number().nullable();
+
+/** The board as it is now; null is what it cannot tell. */
+export const boardSchema = answer("board", {
+  temperatureCelsius: reading,
+  throttling: z.object({ underVoltage: z.boolean(), slowed: z.boolean() }).nullable(),
+  /** Percent of the last ten seconds in which something waited for it. */
+  pressure: z.object({ cpu: reading, memory: reading, io: reading }),
+  load: reading,
+  cores: count,
+  availableBytes: reading,
+  mains: z.boolean().nullable(),
+  batteryPercent: reading,
+  clock: z.object({ now: z.string(), trusted: z.boolean() }),
+  /** Of the daemon; what its training processes wrote is in it. */
+  process: z.object({ residentBytes: count, uptimeSeconds: count, cpuSeconds: count, writtenBytes: reading }),
+  disk: z.object({ freeBytes: reading, totalBytes: reading, writable: z.boolean() }),
+  config: z.string(),
+  data: z.string(),
+});
+export type BoardAnswer = z.infer<typeof boardSchema>;
 
 /** Every answer that is not a 2xx. */
 export const errorSchema = problem;

@@ -3,18 +3,33 @@ import type { LogRecord } from "./record.ts";
 /** The last records, in memory: for whoever comes in over SSH where no journal is kept. */
 export interface LogRing {
   add(record: LogRecord): void;
-  /** Oldest first. @param level those of this level and above  @param last at most so many, the newest */
-  records(choice: { readonly level: number; readonly last: number }): readonly LogRecord[];
+  /**
+   * Oldest first.
+   * @param level those of this level and above  @param last at most so many, the newest  @param after only what came after so many
+   */
+  records(choice: {
+    readonly level: number;
+    readonly last: number;
+    readonly after?: number | undefined;
+  }): readonly LogRecord[];
+  /** How many were added since the start. */
+  added(): number;
 }
 
 export function createLogRing(size: number): LogRing {
   const kept: LogRecord[] = [];
+  let added = 0;
   return {
     add(record) {
+      added++;
       kept.push(bounded(record));
       if (kept.length > size) kept.shift();
     },
-    records: ({ level, last }) => (last <= 0 ? [] : kept.filter((record) => record.level >= level).slice(-last)),
+    records({ level, last, after = 0 }) {
+      const fresh = after <= added - kept.length ? kept : kept.slice(after - added + kept.length);
+      return last <= 0 ? [] : fresh.filter((record) => record.level >= level).slice(-last);
+    },
+    added: () => added,
   };
 }
 

@@ -27,6 +27,7 @@ const board = (answers: Partial<Board>): Board => ({
   curator: { samples: unused, label: unused, export: unused, import: unused, selected: unused, purge: unused },
   adapters: unused,
   rounds: () => [round],
+  why: unused,
   adapt: unused,
   rollBack: unused,
   use: unused,
