@@ -39,6 +39,7 @@ export const CONFIG_PATH = `/etc/${FOLDER}/lichen.yml`;
 const UNIT_PATH = `/etc/systemd/system/${SERVICE}`;
 const USERS_PATH = `/etc/sysusers.d/${FOLDER}.conf`;
 export const DATA_FOLDER = `/var/lib/${FOLDER}`;
+const SECRETS_PATH = `/etc/tmpfiles.d/${FOLDER}.conf`;
 const PROGRAMS = ["lichen", "lichend"] as const;
 
 /** Pure: what `lichen install` does, in order. */
@@ -52,6 +53,8 @@ export function installSteps(options: InstallOptions): Step[] {
     ...(options.config === undefined
       ? [{ ...file(root, CONFIG_PATH, startingConfig(packageRoot)), keep: true } as const]
       : []),
+    file(root, SECRETS_PATH, secrets(user)),
+    run({}, "systemd-tmpfiles", ...offline(root), "--create", join(root, SECRETS_PATH)),
     file(root, UNIT_PATH, unit({ ...options.unit, program, config, user })),
     ...links(options).map((link) => ({ tag: "link", ...link }) as const),
     run({}, "systemctl", ...offline(root), "enable", SERVICE),
@@ -76,6 +79,7 @@ export function uninstallSteps(options: UninstallOptions): Step[] {
     ...links(options).map((link) => ({ tag: "unlink", ...link }) as const),
     run({ live: true }, "systemctl", "daemon-reload"),
     remove(root, USERS_PATH),
+    remove(root, SECRETS_PATH),
     ...(purge
       ? [
           remove(root, dirname(CONFIG_PATH)),
@@ -105,6 +109,9 @@ watch: { folder: ${DATA_FOLDER}/watch }
 
 /** For systemd-sysusers(8): a system user without a shell, and a group of its name. */
 export const users = (user: string): string => `u ${user} - "Lichen" ${DATA_FOLDER}\n`;
+
+/** For systemd-tmpfiles(8): the configuration may hold a password. */
+export const secrets = (user: string): string => `z /etc/${FOLDER} 0750 root ${user} -\n`;
 
 function links({ root, prefix, packageRoot }: Pick<InstallOptions, "root" | "prefix" | "packageRoot">) {
   return PROGRAMS.map((name) => ({ path: join(root, prefix, "bin", name), target: compiled(packageRoot, name) }));

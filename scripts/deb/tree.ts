@@ -3,7 +3,7 @@ import { chmod, cp, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } fr
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import { CONFIG_PATH, startingConfig, users } from "../../device/operation/installation.ts";
+import { CONFIG_PATH, secrets, startingConfig, users } from "../../device/operation/installation.ts";
 import { DEVICES, type Device, SERVICE, unit } from "../../device/operation/unit.ts";
 import { packageRoot } from "../../device/package-root.ts";
 import {
@@ -62,12 +62,9 @@ const texts = (): Readonly<Record<string, string>> => ({
     memoryMax: "75%",
   }),
   [`/usr/lib/sysusers.d/${PACKAGE}.conf`]: users(PACKAGE),
-  [`/usr/lib/tmpfiles.d/${PACKAGE}.conf`]: SECRETS,
+  [`/usr/lib/tmpfiles.d/${PACKAGE}.conf`]: secrets(PACKAGE),
   [`/usr/share/lintian/overrides/${PACKAGE}`]: LINTIAN_OVERRIDES,
 });
-
-/** The configuration may hold a password. @see tmpfiles.d(5) */
-const SECRETS = `z /etc/${PACKAGE} 0750 root ${PACKAGE} -\n`;
 
 /** The packages of the lock file, for a board of this architecture, without install scripts. */
 async function dependencies(home: string, architecture: Architecture): Promise<void> {
@@ -84,6 +81,7 @@ async function dependencies(home: string, architecture: Architecture): Promise<v
     `${JSON.stringify({ name, version, license, type, engines }, null, 2)}\n`,
   );
   await onlyBinaries(join(home, "node_modules/onnxruntime-node/bin"), `linux/${cpu}`);
+  await withoutMusl(join(home, "node_modules"));
   await prune(join(home, "node_modules"));
 }
 
@@ -95,6 +93,15 @@ async function onlyBinaries(bin: string, kept: string): Promise<void> {
         if (`${system}/${cpu}` !== kept) await rm(join(bin, napi, system, cpu), { recursive: true });
       }
       if ((await readdir(join(bin, napi, system))).length === 0) await rm(join(bin, napi, system), { recursive: true });
+    }
+  }
+}
+
+/** Binaries for Alpine, which npm brings along where the lock file does not say which C library a package is for. */
+async function withoutMusl(modules: string): Promise<void> {
+  for (const scope of (await readdir(modules)).filter((name) => name.startsWith("@"))) {
+    for (const name of await readdir(join(modules, scope))) {
+      if (name.includes("musl")) await rm(join(modules, scope, name), { recursive: true });
     }
   }
 }

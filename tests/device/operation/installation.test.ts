@@ -52,6 +52,7 @@ test("an installation into another root makes its files there, and asks nothing 
   expect(await readlink(join(root, "usr/local/bin/lichen"))).toBe("/opt/lichen/dist/device/lichen.js");
   expect(machine.ran).toEqual([
     `systemd-sysusers --root=${root} ${root}/etc/sysusers.d/lichen.conf`,
+    `systemd-tmpfiles --root=${root} --create ${root}/etc/tmpfiles.d/lichen.conf`,
     `systemctl --root=${root} enable lichend.service`,
   ]);
 });
@@ -61,7 +62,7 @@ test("a second installation changes no file, and keeps a configuration that was 
   await carryOutAll(installSteps(optionsFor(root)), system());
   await writeFile(join(root, CONFIG_PATH), "model: mine\n");
   const outcomes = await carryOutAll(installSteps(optionsFor(root)), system());
-  expect(outcomes.filter((outcome) => outcome === "done")).toHaveLength(2);
+  expect(outcomes.filter((outcome) => outcome === "done")).toHaveLength(3);
   expect(await readFile(join(root, CONFIG_PATH), "utf8")).toBe("model: mine\n");
 });
 
@@ -76,7 +77,7 @@ test("uninstalling leaves what the board has learnt, purging nothing; both may b
   await carryOutAll(uninstallSteps({ ...options, purge: false }), machine);
   expect(machine.ran).toEqual([`systemctl --root=${root} disable lichend.service`]);
   expect(await readdir(join(root, "var/lib"))).toEqual(["lichen"]);
-  expect(await readdir(join(root, "etc"))).toEqual(["lichen", "passwd", "systemd", "sysusers.d"]);
+  expect(await readdir(join(root, "etc"))).toEqual(["lichen", "passwd", "systemd", "sysusers.d", "tmpfiles.d"]);
   expect(await readdir(join(root, "usr/local/bin"))).toEqual([]);
 
   const purging = system();
@@ -115,6 +116,7 @@ test("on a live machine the service is started last, and stopped before its unit
     "remove the link /usr/local/bin/lichend",
     "run systemctl daemon-reload",
     "remove /etc/sysusers.d/lichen.conf",
+    "remove /etc/tmpfiles.d/lichen.conf",
   ]);
 });
 
