@@ -99,10 +99,10 @@ async function run(config: Config): Promise<void> {
   await service.ready();
 }
 
-const boardFacts =
-  ({ data }: Config) =>
-  () =>
-    boardAnswer({ system, readings, isClockTrusted, clock: systemClock, config: resolve(file), data });
+// A function, and no constant: the daemon runs before a constant down here would have its value.
+function boardFacts({ data }: Config) {
+  return () => boardAnswer({ system, readings, isClockTrusted, clock: systemClock, config: resolve(file), data });
+}
 
 async function metrics(stations: readonly Station[], live: LiveConfig): Promise<string> {
   const statuses = stations.map(({ name, board }) => [name, board.status()] as const);

@@ -51,6 +51,9 @@ export function startShadow(options: ShadowRunOptions): ShadowRun {
 
   /** Opens the session where there is memory for it; where there is none, looks again later or gives up, as the policy says. */
   async function begin(): Promise<void> {
+    // What was counted before a restart, or what is asked for since, may be enough.
+    if (counts.inferences >= policy.minInferences) judge();
+    if (isDone) return;
     const available = await availableBytes();
     if (available === null || available >= policy.minFreeBytes) {
       session = await open();

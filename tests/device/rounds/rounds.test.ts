@@ -19,9 +19,10 @@ import { NO_ROLES, rolesSchema } from "../../../device/rounds/roles.ts";
 import { createRounds } from "../../../device/rounds/rounds.ts";
 import type { Sample } from "../../../device/samples/store.ts";
 import { LichenError } from "../../../runtime/errors.ts";
+import { tensor } from "../../../runtime/onnx/tensor.ts";
 import { decodeFake, fakeAdapter, fakeSessions } from "../adapters/fakes.ts";
 import { testClock } from "../clock.ts";
-import { silent, temporaryFolder } from "../fixtures.ts";
+import { atEveryStep, dyingDisk, silent, temporaryFolder } from "../fixtures.ts";
 
 const score = (accuracy: number) => ({ heldOut: { samples: 5, accuracy, loss: 0 }, rehearsal: null });
 const CANDIDATE = fakeAdapter("candidate");
@@ -298,3 +299,208 @@ const INCUMBENT = { sha256: "e".repeat(64), path: "incumbent" };
 
 const hasTrained = (job: Parameters<RunJob>[0] | undefined, path: string): boolean =>
   job?.kind === "train" && job.samples.some((sample) => sample.path === path);
+
+/** A round that runs until it is told to end. */
+const endless = () => new Promise<Verdict>(() => {});
+const phase = (board: Board, tag: string) => vi.waitFor(() => expect(board.rounds.state().tag).toBe(tag));
+
+test("a running training is held at once when the board wants it so, and goes on when there is room to spare", async () => {
+  const board = await opened(await temporaryFolder(), endless);
+  void request(board);
+  await phase(board, "training");
+  board.board.temperature = 79;
+  board.clock.pass(5000);
+  await vi.waitFor(() => expect(board.process.hold).toHaveBeenCalledOnce());
+  await waitsFor(board, "TOO_HOT");
+  board.board.temperature = 72;
+  board.clock.pass(5000);
+  await waitsFor(board, "TOO_HOT");
+  expect(board.process.release).not.toHaveBeenCalled();
+  board.board.temperature = 60;
+  board.clock.pass(5000);
+  await vi.waitFor(() => expect(board.process.release).toHaveBeenCalledOnce());
+  expect(board.rounds.facts()).toMatchObject({ phase: "training", pauses: 1 });
+  expect(board.jobs).toHaveLength(1);
+});
+
+test("held for a minute, or for want of memory, training is put down, and goes on later as the same round", async () => {
+  let finish = (_: Verdict) => {};
+  const board = await opened(await temporaryFolder(), () => new Promise((resolve) => (finish = resolve)));
+  const round = request(board);
+  await phase(board, "training");
+  board.board.temperature = 79;
+  board.clock.pass(5000);
+  await vi.waitFor(() => expect(board.process.hold).toHaveBeenCalledOnce());
+  for (let look = 0; look < 14; look++) {
+    board.clock.pass(5000);
+    await new Promise(setImmediate);
+  }
+  await phase(board, "paused");
+  board.board.temperature = 40;
+  board.clock.pass(5000);
+  await vi.waitFor(() => expect(board.jobs).toHaveLength(2));
+  expect(board.jobs[1]).toEqual(board.jobs[0]);
+  board.board.availableBytes = 1;
+  board.clock.pass(5000);
+  await phase(board, "paused");
+  board.board.availableBytes = 1e9;
+  board.clock.pass(5000);
+  await vi.waitFor(() => expect(board.jobs).toHaveLength(3));
+  finish(verdict(true));
+  expect(await round).toMatchObject({ id: 1, outcome: { tag: "accepted" }, pauses: 2 });
+});
+
+test("a round that is asked for while the board has no room for it waits, and trains when it has", async () => {
+  const board = await opened(await temporaryFolder(), async () => verdict(true));
+  board.board.temperature = 90;
+  const round = request(board);
+  await phase(board, "paused");
+  expect(board.jobs).toEqual([]);
+  board.board.temperature = 40;
+  board.clock.pass(5000);
+  expect(await round).toMatchObject({ id: 1, outcome: { tag: "accepted" } });
+});
+
+test("a round put down before a restart goes on after it, under its own number", async () => {
+  const folder = await temporaryFolder();
+  const board = await opened(folder, endless);
+  void request(board).catch(() => {});
+  await phase(board, "training");
+  board.board.availableBytes = 1;
+  board.clock.pass(5000);
+  await phase(board, "paused");
+  const next = await opened(folder, async () => verdict(true));
+  await ended(next);
+  expect(next.rounds.history()).toMatchObject([{ id: 1, outcome: { tag: "accepted" } }]);
+  expect(next.jobs).toEqual(board.jobs);
+});
+
+test("after a power cut the next round goes on with the very same work, though samples have come since", async () => {
+  const folder = await temporaryFolder();
+  const board = await opened(folder, endless);
+  void request(board);
+  await phase(board, "training");
+  const next = await opened(folder, async () => verdict(true), { samples: sampleList(11) });
+  await waitsFor(next, "COOLING_DOWN");
+  next.clock.pass(60_000);
+  await vi.waitFor(() => expect(next.onTrained).toHaveBeenCalledOnce());
+  expect(next.jobs[0]).toEqual(board.jobs[0]);
+  expect(next.rounds.history().at(-1)).toMatchObject({ id: 2, continues: 1 });
+  expect(next.rounds.newSamples()).toHaveLength(2);
+});
+
+const SHADOW = { minInferences: 20 };
+const answering = (board: Board, count: number) => {
+  const output = { label: "one", confidence: 0.9, probabilities: Float32Array.of(0.9, 0.1) };
+  return Array.from({ length: count }, () => board.rounds.seen(tensor("float32", [1], new Float32Array(1)), output));
+};
+const shadowed = async (board: Board, inferences: number) => {
+  for (let at = 0; at < inferences; at++) {
+    answering(board, 1);
+    for (let turn = 0; turn < 4; turn++) await new Promise(setImmediate);
+  }
+};
+
+test("what passed the gate answers live inferences beside the current adapter before it serves", async () => {
+  const board = await opened(await temporaryFolder(), async () => verdict(true), { shadow: SHADOW });
+  const round = request(board);
+  await phase(board, "shadowing");
+  await shadowed(board, 19);
+  expect(board.keeper.install).not.toHaveBeenCalled();
+  await shadowed(board, 1);
+  expect(await round).toMatchObject({ outcome: { tag: "accepted", reason: "GAIN" }, shadow: { inferences: 20 } });
+  expect(board.keeper.install).toHaveBeenCalledOnce();
+  expect(board.sessions.events.at(-1)).toBe("close candidate");
+});
+
+test("after a clean stop or a power cut the shadow goes on from its counts, and the training is not done again", async () => {
+  const folder = await temporaryFolder();
+  const board = await opened(folder, async () => verdict(true), { shadow: SHADOW });
+  void request(board).catch(() => {});
+  await phase(board, "shadowing");
+  await shadowed(board, 8);
+  await board.rounds.stop();
+  const second = await opened(folder, endless, { shadow: SHADOW });
+  await shadowed(second, 8);
+  second.clock.pass(60_000);
+  await vi.waitFor(() => expect(second.rounds.state()).toMatchObject({ shadow: { inferences: 16 } }));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const third = await opened(folder, endless, { shadow: SHADOW });
+  await shadowed(third, 4);
+  await ended(third);
+  expect(third.rounds.history()).toMatchObject([{ id: 1, shadow: { inferences: 20 }, outcome: { tag: "accepted" } }]);
+  expect([...second.jobs, ...third.jobs]).toEqual([]);
+});
+
+test("a flood of inferences is looked at as far as there is time, and nobody waits", async () => {
+  const board = await opened(await temporaryFolder(), async () => verdict(true), { shadow: SHADOW });
+  void request(board);
+  await phase(board, "shadowing");
+  answering(board, 1000);
+  expect(board.sessions.events.filter((event) => event.startsWith("classify"))).toEqual([]);
+  await shadowed(board, 2);
+  expect(board.sessions.events.filter((event) => event.startsWith("classify")).length).toBeLessThan(10);
+});
+
+test.each([
+  ["commit", "accepted", "GAIN"],
+  ["wait", "rejected", "SHADOW_NO_MEMORY"],
+] as const)("without memory for a second session, and %s configured, the candidate is %s", async (way, tag, reason) => {
+  const shadow = { ...SHADOW, whenMemoryIsShort: way, minFreeBytes: 2e9, maxSeconds: 60 };
+  const board = await opened(await temporaryFolder(), async () => verdict(true), { shadow });
+  const round = request(board);
+  if (way === "wait") {
+    await phase(board, "shadowing");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    board.clock.pass(60_000);
+  }
+  expect(await round).toMatchObject({ outcome: { tag, reason } });
+  expect(board.sessions.events).toEqual([]);
+  expect(board.keeper.refuse).not.toHaveBeenCalled();
+});
+
+test("a round that builds upon an adapter taken out of service ends, and is nobody's failure", async () => {
+  const board = await opened(await temporaryFolder(), endless, { incumbent: () => INCUMBENT });
+  const round = request(board);
+  await phase(board, "training");
+  board.rounds.servingChanged();
+  expect(board.process.end).not.toHaveBeenCalled();
+  board.barred.add(INCUMBENT.sha256);
+  board.rounds.servingChanged();
+  expect((await round).outcome).toMatchObject({ tag: "failed", code: "ROUND_OVERTAKEN" });
+  expect(board.rounds.facts()).toMatchObject({ failuresInARow: 0 });
+});
+
+test("a candidate that must not serve is not installed, whatever the gate says, and why is told", async () => {
+  const board = await opened(await temporaryFolder(), async () => verdict(true));
+  board.keeper.objectionTo.mockReturnValue("SAME_AS_REFUSED");
+  expect((await request(board)).outcome).toMatchObject({ tag: "rejected", reason: "SAME_AS_REFUSED" });
+  expect(board.keeper.install).not.toHaveBeenCalled();
+  expect(board.onTrained).not.toHaveBeenCalled();
+});
+
+test("whatever step of a round the power goes at, the rounds after it bring the adapter to serve", async () => {
+  await atEveryStep(async (step) => {
+    const folder = await temporaryFolder();
+    const { disk, died } = dyingDisk(nodeDisk, step);
+    await opened(folder, async () => verdict(true), { disk, shadow: { minInferences: 1, minFreeBytes: 2e9 } })
+      .then((board) => Promise.race([request(board), new Promise((resolve) => setTimeout(resolve, 300))]))
+      .catch(() => undefined);
+    const next = await opened(folder, async () => verdict(true));
+    expect(next.problems).toEqual([]);
+    if (next.rounds.newSamples().length > 0) {
+      await vi.waitFor(() => expect(next.rounds.facts().phase).toBe("none"));
+      expect((await request(next)).outcome.tag).toBe("accepted");
+    }
+    expect(next.rounds.newSamples()).toEqual([]);
+    expect(next.rounds.history().filter(({ outcome }) => outcome.tag === "running")).toEqual([]);
+    return died();
+  });
+}, 120_000);
+
+test("records of the version before are read", () => {
+  const round = { id: 1, kind: "train", trigger: "samples", startedAt: "2026-11-01T00:00:00.000Z", seconds: 3 };
+  const rest = { samples: { train: 8, heldOut: 2 }, adapter: null, metrics: null, outcome: { tag: "running" } };
+  const history = { format: 1, nextId: 2, rounds: [{ ...round, ...rest }] };
+  expect(historySchema.parse(history)).toEqual(history);
+});
