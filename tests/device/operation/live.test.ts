@@ -32,7 +32,10 @@ test("a pulse tells the age of the oldest work in hand, whether it ends well or 
   const clock = testClock();
   const { around, busyMs } = createPulse(clock);
   let fail = (_: Error) => {};
-  const first = around(() => new Promise<void>((_, reject) => void (fail = reject)));
+  const failing = new Promise<void>((_, reject) => {
+    fail = reject;
+  });
+  const first = around(() => failing);
   clock.pass(10);
   const second = around(() => new Promise<void>(() => {}));
   clock.pass(5);
