@@ -12,7 +12,7 @@ export default defineConfig({
           ...shared,
           name: "unit",
           include: ["tests/**/*.test.ts"],
-          exclude: ["tests/e2e/**", "tests/system/**"],
+          exclude: ["tests/e2e/**", "tests/faults/**", "tests/system/**"],
           testTimeout: 20_000,
         },
       },
@@ -21,6 +21,17 @@ export default defineConfig({
           ...shared,
           name: "e2e",
           include: ["tests/e2e/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "faults",
+          include: ["tests/faults/**/*.test.ts"],
+          // They share two cores with the daemons that they torment.
+          fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },

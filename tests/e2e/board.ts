@@ -14,7 +14,7 @@ export const compiled = (name: string) => join(root, "dist", "device", name);
 
 const ANY = { startBelow: 100, pauseAbove: 100 };
 /** Tests train on whatever machine they find, however busy it is. */
-const UNCONCERNED = {
+export const UNCONCERNED = {
   temperatureCelsius: ANY,
   cpuPressurePercent: ANY,
   memoryPressurePercent: ANY,

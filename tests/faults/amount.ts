@@ -1,0 +1,35 @@
+/** `LICHEN_FAULTS=all` tries everything; else a part of it, in which no region is left out. */
+export const isFull = process.env.LICHEN_FAULTS === "all";
+
+/** So many of a list, spread evenly over it. */
+export const evenly = <T>(list: readonly T[], count: number): T[] =>
+  count >= list.length
+    ? [...list]
+    : Array.from({ length: count }, (_, at) => list[Math.floor((at * list.length) / count)]!);
+
+/** Does something with each, two at a time, as many as the smallest machine has cores. @returns what failed */
+export async function failuresOf<T>(list: readonly T[], act: (one: T) => Promise<void>): Promise<string[]> {
+  const waiting = [...list];
+  const failures: string[] = [];
+  const work = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const one = next;
+      await act(one).catch((error) => failures.push(`${JSON.stringify(one)}: ${error.stack ?? error}`));
+    }
+  };
+  await Promise.all([work(), work()]);
+  return failures;
+}
+
+/** Numbers in [0, 1) that are the same for the same seed.  @see Steele, Lea, Flood 2014, SplitMix */
+export function randomOf(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let mixed = state ^ (state >>> 16);
+    mixed = Math.imul(mixed, 0x21f0aaad);
+    mixed ^= mixed >>> 15;
+    mixed = Math.imul(mixed, 0x735a2d97);
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
+  };
+}
