@@ -1,7 +1,5 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
-import type { Manifest } from "../fleet/protocol/messages.ts";
-import { errorCode, LichenError } from "../runtime/errors.ts";
 import { fullPreprocessing } from "../runtime/signal/preprocess.ts";
 import { type Adapters, createAdapters, type Reading } from "./adapters/adapters.ts";
 import { createKeeper, type Keeper } from "./adapters/keeper.ts";
@@ -15,8 +13,8 @@ import type { Disk } from "./disk/disk.ts";
 import { openRandomAccess } from "./disk/random-access.ts";
 import { stateFile } from "./disk/state-file.ts";
 import type { Engine } from "./engine.ts";
+import { createFleetExchange, type FleetExchange } from "./fleet-exchange.ts";
 import type { FleetLink, LinkPorts } from "./fleet-link.ts";
-import { offerOf } from "./fleet-link.ts";
 import { readAvailableBytes } from "./governor/free-memory.ts";
 import type { Governor } from "./governor/governor.ts";
 import { createResourceMeter } from "./governor/resources.ts";
@@ -33,7 +31,7 @@ import { createPulse, type Pulse } from "./operation/pulse.ts";
 import type { Jobs } from "./rounds/child.ts";
 import { NO_ROUND, roundFileSchema } from "./rounds/machine.ts";
 import { NO_PLAN, planSchema } from "./rounds/plan.ts";
-import { historySchema, NO_HISTORY, type Round } from "./rounds/record.ts";
+import { historySchema, NO_HISTORY } from "./rounds/record.ts";
 import { NO_ROLES, rolesSchema } from "./rounds/roles.ts";
 import { createRounds, type Rounds } from "./rounds/rounds.ts";
 import { type Curator, createCurator } from "./samples/curator.ts";
@@ -186,17 +184,16 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     disk,
     clock,
     log,
-    onTrained: () => void tellFleet(),
+    onTrained: () => void fleet.tell(),
   });
 
-  const link = ports.fleet?.({
-    base,
+  const fleet: FleetExchange = createFleetExchange({
+    ...{ device, engine, shelf, adapters, keeper, rounds, log },
     softwareVersion: ports.softwareVersion,
     directory: inData("sync"),
-    readAdapter: shelf.read,
-    wants: ({ sha256 }) => isNews(sha256),
-    receive,
+    open: ports.fleet,
   });
+  const { link } = fleet;
 
   const results = ports.results?.({
     model: { name: config.name, id: card.id, version: card.version, labels },
@@ -253,62 +250,8 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
   /** Something else serves, or may serve, than what was trained or judged last. */
   async function servingChanged(): Promise<void> {
     rounds.servingChanged();
-    await tellFleet();
+    await fleet.tell();
   }
-
-  /** What the fleet sent is judged here before it serves. @throws when it could not be judged, so that it is offered again */
-  async function receive(bytes: Uint8Array, manifest: Manifest): Promise<void> {
-    const { sha256, publisher } = manifest;
-    if (shelf.isRefused(sha256)) return;
-    try {
-      const round = await rounds.appraise(engine.decode(bytes, `adapter ${sha256} of ${publisher}`));
-      if (round.outcome.tag === "failed") {
-        throw new LichenError("ROUND_CRASHED", { at: `adapter ${sha256}`, found: round.outcome.message });
-      }
-      tellState();
-    } catch (error) {
-      const code = errorCode(error);
-      if (code !== "ADAPTER_CORRUPT" && code !== "ADAPTER_WRONG_BASE") throw error;
-      log.warn({ code, sha256, publisher }, `${error}`);
-      await adapters.refuse(sha256, code);
-    }
-  }
-
-  /** Whether an adapter has never been served or judged here. */
-  function isNews(sha256: string): boolean {
-    const { current, previous } = shelf.state();
-    const judged = rounds.history().some(({ adapter, outcome }) => adapter === sha256 && isJudgement(outcome));
-    return (
-      !keeper.isPinned() &&
-      !keeper.isBarred(sha256) &&
-      sha256 !== current &&
-      sha256 !== previous &&
-      !judged &&
-      !shelf.isRefused(sha256)
-    );
-  }
-
-  /**
-   * What was trained here and serves is what the fleet is offered, and what was rolled back is taken back: also when a power cut
-   * came between the one and the other.
-   */
-  async function agreeOnOffer(): Promise<void> {
-    const serving = adapters.serving().adapter();
-    const adapter = serving === null ? undefined : adapters.known(serving);
-    const offered = link?.status().offer?.sha256;
-    if (adapter?.description.board === device) {
-      if (offered !== serving) await link?.offer(offerOf(adapter));
-    } else if (offered !== undefined && shelf.isRefused(offered)) {
-      await link?.withdraw();
-    }
-  }
-
-  async function tellFleet(): Promise<void> {
-    tellState();
-    await agreeOnOffer().catch((error) => log.error({ err: error }, "the fleet could not be told what is offered"));
-  }
-
-  const tellState = () => link?.publishState({ adapter: adapters.serving().adapter() });
 
   const { mqtt: spoken, rules } = config.labels;
   const topic = spoken?.topic ?? labelTopic(device, config.name);
@@ -379,7 +322,7 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
       problems.push(...(await rounds.start()));
       await link?.start();
       await results?.start();
-      await tellFleet();
+      await fleet.tell();
       for (const { source, origin } of sources)
         await source.start(felt(intake.sinkOf(source.name, origin), pulseOf(source.name)));
       listener?.start(labelling.hear);
@@ -404,7 +347,3 @@ const felt = (sink: Sink, { around }: Pulse): Sink => ({
   sample: (file, label) => around(() => sink.sample(file, label)),
   infer: (file) => around(() => sink.infer(file)),
 });
-
-/** What a person had pinned something against may be judged again once they have let go of it. */
-const isJudgement = (outcome: Round["outcome"]): boolean =>
-  outcome.tag !== "failed" && !(outcome.tag === "rejected" && outcome.reason === "PINNED");
