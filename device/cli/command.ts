@@ -31,4 +31,8 @@ export const ofOption = () => new Option("--of <model>", "which of the daemon's 
 export const onlineCommand = (name: string, description: string): Command =>
   new Command(name).description(description).addOption(socketOption()).addOption(ofOption()).addOption(jsonOption());
 
+/** One that is about the daemon as a whole, whatever models it serves. */
+export const serviceCommand = (name: string, description: string): Command =>
+  new Command(name).description(description).addOption(socketOption()).addOption(jsonOption());
+
 export const clientOf = ({ socket, of }: OnlineOptions): Client => createClient(socket, of);

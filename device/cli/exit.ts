@@ -4,15 +4,22 @@ import { DaemonRefusal } from "./client.ts";
 /** Exit codes of both commands, for scripts. */
 export const EXIT = {
   ok: 0,
-  /** The work was refused or failed: the message on stderr says why. */
   failed: 1,
-  /** The command or the configuration is wrong. */
   usage: 2,
-  /** No daemon answers, or not yet. */
   unreachable: 3,
-  /** Stopped by Ctrl-C or SIGTERM, as shells know it: 128 and the number of SIGINT. A second signal ends the process itself. */
   interrupted: 130,
 } as const;
+
+/** What each says: of `--help` and of the README. */
+export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
+  ok: "done; of adapt --model also where the gate refuses what was learnt, of top and logs --follow that they were left",
+  failed:
+    "refused or failed, the message begins with a stable code; of adapt, that what was learnt does not serve; of doctor, that there is a problem",
+  usage: "the command or the configuration is wrong",
+  unreachable: "no daemon answers, or not yet",
+  // As shells know it: 128 and the number of SIGINT. A second signal ends the process itself.
+  interrupted: "stopped by Ctrl-C or SIGTERM",
+};
 
 const CODES: Readonly<Record<string, number>> = {
   BAD_ARGUMENT: EXIT.usage,

@@ -1,7 +1,8 @@
 import { type Status, statusSchema } from "../../api/schemas.ts";
-import { REASON_CODES, REASONS, type ReasonCode } from "../../governor/reasons.ts";
+import { meaningOf } from "../../codes.ts";
 import { type AddCommand, clientOf, type OnlineOptions, onlineCommand } from "../command.ts";
-import { facts, percent, short, show } from "../terminal.ts";
+import { syncLine } from "../sync-status.ts";
+import { duration, facts, percent, short, show } from "../terminal.ts";
 
 export const addStatus: AddCommand = (program, terminal) =>
   program.addCommand(
@@ -18,13 +19,13 @@ function readable(status: Status): string {
     (s) => `${s.name}: ${s.accepted} stored, ${s.inferred} inferred, ${s.rejected} rejected`,
   );
   return facts([
-    ["device", `${status.device}, lichend ${status.version}, up ${status.uptimeSeconds} s`],
+    ["device", `${status.device}, lichend ${status.version}, up ${duration(status.uptimeSeconds)}`],
     ...(status.models.length > 1
       ? [["models", `${status.models.join(", ")} (--of NAME; what follows is of one)`] as const]
       : []),
     ["model", `${status.model.id} ${status.model.version}, ${status.model.labels.length} classes`],
     ["adapter", `${short(adapter.serving)} (version ${adapter.version}), before it ${short(adapter.previous)}`],
-    ["inferences", status.inferences],
+    ["inferences", `${status.inferences}${latencies(status.inference.latency)}`],
     ["samples", `${samples.total}, of these new ${samples.new}`],
     ...sums.map((sum) => ["source", sum] as const),
     [
@@ -39,18 +40,18 @@ function readable(status: Status): string {
           ] as const,
         ]
       : []),
-    [
-      "sync",
-      status.sync === null
-        ? "no fleet configured"
-        : Object.entries(status.sync)
-            .map(([k, v]) => `${k} ${JSON.stringify(v)}`)
-            .join(", "),
-    ],
+    ["sync", syncLine(status.sync)],
     ...status.problems.map(({ message }) => ["problem", message] as const),
   ]);
 }
 
 /** A daemon of a later version may have other reasons. */
-const waiting = (state: string): string =>
-  REASON_CODES.includes(state as ReasonCode) ? REASONS[state as ReasonCode].explanation : state;
+function waiting(state: string): string {
+  const meaning = meaningOf(state, "round");
+  return meaning === null ? state : `${state}: ${meaning.explanation} (lichen why)`;
+}
+
+const latencies = ({ p50Ms, p95Ms, p99Ms }: Status["inference"]["latency"]): string =>
+  p50Ms === null || p95Ms === null || p99Ms === null
+    ? ""
+    : `; p50 ${p50Ms.toFixed(1)} ms, p95 ${p95Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`;
