@@ -13,7 +13,7 @@ describe.skipIf(!isInstalled)("a board with the processor of a Raspberry Pi 5, e
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "lichen arm64 "));
     found = await compareProcessors(folder, ["cortex-a76"]);
-  }, 600_000);
+  }, 1_800_000);
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   const values = (what: RegExp) => found.values.filter(({ name }) => what.test(name));

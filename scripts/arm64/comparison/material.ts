@@ -13,6 +13,8 @@ import { readSynthetic } from "../../models/ten-objects/pictures.ts";
 
 const RECORDINGS = "scripts/demo/recordings/board-a";
 
+const PARTS = ["train", undefined, "test", undefined] as const;
+
 /** Of each kind of waste. */
 const PHOTOGRAPHS = 4;
 
@@ -44,11 +46,13 @@ const FILES = {
   },
 } satisfies Record<string, (folder: string) => Promise<void>>;
 
-/** The synthesized pictures in other colours, which is something to learn, and of another size: JPEG files, every other one for training. */
+/** Synthesized pictures in other colours, which is something to learn, and of another size, as JPEG files: of four, one trains and one judges. */
 async function makePictures(folder: string): Promise<void> {
   const synthetic = await readSynthetic();
   for (const [at, label] of synthetic.labels.entries()) {
-    const home = join(folder, at % 2 === 0 ? "train" : "test", CIFAR10_LABELS[label]!);
+    const part = PARTS[at % PARTS.length];
+    if (part === undefined) continue;
+    const home = join(folder, part, CIFAR10_LABELS[label]!);
     const pixels = pixelsOf(synthetic, at).map((pixel) => 255 - pixel);
     const picture = sharp(pixels, { raw: { width: 32, height: 32, channels: 3 } }).resize(120, 90, { fit: "fill" });
     await mkdir(home, { recursive: true });
