@@ -147,6 +147,9 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
       get epochs() {
         return live().training.epochs;
       },
+      get align() {
+        return live().training.align;
+      },
       get seed() {
         return live().training.seed;
       },

@@ -32,6 +32,12 @@ const training = z.strictObject({
     .max(0.5)
     .default(0.2)
     .describe("Part of each class that is never trained on and judges the result."),
+  align: z
+    .boolean()
+    .default(false)
+    .describe(
+      "The place looks or sounds otherwise for good: while no adapter serves, a round begins by aligning with the rehearsal pack, which then does not judge. Needs a method that trains biases with factors or weights, such as `bias+scale`.",
+    ),
   epochs: z.int().positive().optional().describe("Passes over the samples; without it the runtime decides."),
   threads: z.int().positive().default(1).describe("Threads of the training process."),
   cacheBytes: z

@@ -1,5 +1,6 @@
-import { connect, type MqttClient } from "mqtt";
+import type { MqttClient } from "mqtt";
 import type { Logger } from "pino";
+import { connect } from "../mqtt-client.ts";
 import type { Message } from "./rule.ts";
 
 /** Somebody who listens to topics. It acts from `start` to `stop`. */

@@ -13,6 +13,7 @@ export const LIVE = {
     "training.minNewSamples",
     "training.settleSeconds",
     "training.retrySeconds",
+    "training.align",
     "training.epochs",
     "training.seed",
     "training.threads",

@@ -8,6 +8,7 @@ export interface JobSettings {
   readonly model: string;
   readonly method: string;
   readonly epochs?: number | undefined;
+  readonly align?: boolean;
   readonly seed: number;
   readonly threads: number;
   readonly gate: GatePolicy;

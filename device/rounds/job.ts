@@ -16,6 +16,8 @@ export const jobSchema = z.discriminatedUnion("kind", [
     heldOut: z.array(labelled),
     method: z.string(),
     epochs: z.int().optional(),
+    /** A place that is otherwise for good; see `adapt` of the runtime. */
+    align: z.boolean().optional(),
     seed: z.int(),
     threads: z.int(),
     gate,

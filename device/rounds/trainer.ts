@@ -68,6 +68,7 @@ async function train(job: Of<"train">): Promise<Verdict> {
     ...(checkpoint && { checkpoint: { ...checkpoint, clear: async () => undefined } }),
     signal: ending.signal,
     ...(job.cache && job.cache.maxBytes > 0 && { openRows: rowsIn(job.cache) }),
+    ...(job.align !== undefined && { align: job.align }),
     seed: job.seed,
     threads: job.threads,
     gate: job.gate,

@@ -1,6 +1,7 @@
 import { Socket } from "node:net";
-import { connect, type IClientOptions, type MqttClient } from "mqtt";
+import type { IClientOptions, MqttClient } from "mqtt";
 import { LichenError } from "../../runtime/errors.ts";
+import { connect } from "../mqtt-client.ts";
 import { createPacketBound } from "./packet-bound.ts";
 
 export type MqttVersion = 4 | 5;
