@@ -123,9 +123,12 @@ const sure: Judge = ({ inferences, rise, current, candidate }, { maxEntropyRise 
   return ["SHADOW_LESS_SURE", `entropy ${entropies.join(" → ")} nats, mean of ${inferences}`];
 };
 
-/** One answer for everything, where the current adapter sees several things. */
-const collapsed: Judge = ({ inferences, current, candidate }) => {
-  if (inferences < FEW) return null;
+/**
+ * One answer for everything, where the current adapter sees several things, and is as sure of them. Where that one is much less sure, it
+ * may only have guessed at the one thing that there was.
+ */
+const collapsed: Judge = ({ inferences, current, candidate }, { maxEntropyRise }) => {
+  if (inferences < FEW || (current.entropy - candidate.entropy) / inferences > maxEntropyRise) return null;
   const [was, is] = [spread(current.answers), spread(candidate.answers)];
   return is >= was / 4
     ? null

@@ -57,7 +57,7 @@ test("stopped in the middle of training, the board goes on after the start from 
   const { progress } = await vi.waitFor(async () => {
     const { round } = await a.status();
     expect(round.phase).toBe("training");
-    expect(round.progress!.done).toBeGreaterThan(20);
+    expect(round.progress!.done).toBeGreaterThan(2);
     return round;
   }, WAIT);
   await stop(daemon);
@@ -87,12 +87,15 @@ test("what passed the gate works beside the current adapter until enough inferen
   await a.start();
   await dropAll(a, await recordings("board-a", "train"));
   await vi.waitFor(async () => expect((await a.status()).round.phase).toBe("shadowing"), WAIT);
-  const probes = await recordings("board-a", "test");
+  const all = await recordings("board-a", "test");
+  // Of several classes.
+  const probes = [0, 1, 2, 3].map((part) => all[Math.floor((part * all.length) / 4)]!);
   await vi.waitFor(async () => {
-    for (const { file } of probes.slice(0, 4)) expect((await a.lichen("infer", file)).code).toBe(0);
+    for (const { file } of probes) expect((await a.lichen("infer", file)).code).toBe(0);
     expect((await a.status()).round.phase).toBe("idle");
   }, WAIT);
   const { adapter, round } = await a.status();
-  expect(round.last).toMatchObject({ outcome: { tag: "accepted" }, shadow: { inferences: 12 } });
+  expect(round.last!.outcome.tag, JSON.stringify(round.last)).toBe("accepted");
+  expect(round.last!.shadow!.inferences).toBe(12);
   expect(adapter.serving).toBe(round.last!.adapter);
 });

@@ -40,6 +40,10 @@ test.each<readonly [string, readonly Pair[]]>([
   expect(judge(pairs)).toMatchObject({ tag: "failed", reason });
 });
 
+test("sure of one thing, where the current adapter guessed at several, is no collapse: there may be but one thing", () => {
+  expect(judge(times(20, (at) => [answer(varied(at), 0.4), answer("a")]))).toMatchObject({ tag: "passed" });
+});
+
 test("wrong where the current adapter is wrong too, or right as often elsewhere, is not less right", () => {
   const pairs = times(20, (at) => {
     const wrong = varied(at + 1);
