@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
-import { getRequestListener } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Logger } from "pino";
@@ -8,6 +7,7 @@ import { type ErrorCode, errorCode, LichenError } from "../../runtime/errors.ts"
 import type { Clock } from "../clock.ts";
 import { type HttpConfig, isLoopback } from "./config.ts";
 import { problem } from "./problem.ts";
+import { requestListener } from "./request-listener.ts";
 
 export interface Listener {
   /** @throws PORT_IN_USE */
@@ -37,7 +37,7 @@ export function httpListener(config: HttpConfig, fetch: (request: Request) => Re
       // How often Node looks for those who are too slow.
       connectionsCheckingInterval: Math.min(1000, requestMs / 2),
     },
-    getRequestListener(guarded(config, fetch).fetch, { overrideGlobalObjects: false }),
+    requestListener(guarded(config, fetch).fetch),
   );
   server.maxConnections = config.maxConnections;
 

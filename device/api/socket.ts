@@ -2,9 +2,9 @@ import { chmod, lstat, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { dirname } from "node:path";
-import { getRequestListener } from "@hono/node-server";
 import { LichenError } from "../../runtime/errors.ts";
 import { makeFolders } from "../disk/make-folder.ts";
+import { requestListener } from "./request-listener.ts";
 
 /** `sun_path` of Linux holds 108 bytes, the closing zero among them (unix(7)). */
 const MAX_PATH_BYTES = 107;
@@ -17,7 +17,7 @@ export interface SocketServer {
 
 /** HTTP on a Unix socket that the daemon's own user and group may use. */
 export function socketServer(path: string, fetch: (request: Request) => Response | Promise<Response>): SocketServer {
-  const server = createServer(getRequestListener(fetch, { overrideGlobalObjects: false }));
+  const server = createServer(requestListener(fetch));
   return {
     async start() {
       const bytes = Buffer.byteLength(path);

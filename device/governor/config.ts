@@ -118,17 +118,22 @@ export interface Policy extends GovernorConfig {
   readonly timeZone: string;
 }
 
-/** @param boardTimeZone used where the configuration names none */
+/**
+ * @param boardTimeZone used where the configuration names none, and has windows: to ask Node for it loads 8 MB of the world's calendars,
+ * for as long as the process lives
+ */
 export const governorPolicy = (
   config: GovernorConfig,
   rounds: RoundPolicy,
-  boardTimeZone = Intl.DateTimeFormat().resolvedOptions().timeZone,
+  boardTimeZone = hasWindows(config) ? Intl.DateTimeFormat().resolvedOptions().timeZone : "UTC",
 ): Policy => ({
   ...config,
   rounds,
   lookMs: config.lookSeconds * 1000,
   timeZone: config.hours.timeZone ?? boardTimeZone,
 });
+
+const hasWindows = ({ hours }: GovernorConfig): boolean => hours.only.length + hours.quiet.length > 0;
 
 function window(text: string, context: z.RefinementCtx<string>): Window {
   const parsed = parseWindow(text);

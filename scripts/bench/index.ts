@@ -6,6 +6,7 @@
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { benchAdaptation } from "./adaptation.ts";
+import { benchDevice } from "./device/index.ts";
 import { benchImport } from "./import.ts";
 import { benchPeers } from "./peers.ts";
 import { benchPlanner } from "./planner.ts";
@@ -17,6 +18,7 @@ import { benchStep } from "./step.ts";
 
 const BENCHES: Readonly<Record<string, (threads: number) => Promise<string>>> = {
   adaptation: benchAdaptation,
+  device: benchDevice,
   import: benchImport,
   peers: benchPeers,
   planner: benchPlanner,
