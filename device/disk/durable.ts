@@ -34,11 +34,24 @@ export async function moveDurably(disk: Disk, from: string, to: string): Promise
   }
 }
 
-/** Removes what a crash left half-written in a folder; returns what was removed. */
+/** Removes a file so that it does not come back after a power cut. @throws STORAGE_FAILED */
+export async function removeDurably(disk: Disk, path: string): Promise<void> {
+  try {
+    await disk.remove(path);
+    await disk.sync(dirname(path));
+  } catch (cause) {
+    throw storageFailed(path, cause);
+  }
+}
+
+/**
+ * Removes what a crash left half-written in a folder; returns what was removed. What a disk that went read-only does not let go stays:
+ * it must not keep a board from starting.
+ */
 export async function removeTemporaries(disk: Disk, folder: string): Promise<string[]> {
   const left = (await disk.list(folder)).filter((name) => name.endsWith(TEMPORARY));
-  await Promise.all(left.map((name) => disk.remove(`${folder}/${name}`)));
-  return left;
+  const outcomes = await Promise.allSettled(left.map((name) => disk.remove(`${folder}/${name}`)));
+  return left.filter((_, at) => outcomes[at]?.status === "fulfilled");
 }
 
 /** What any failed step on a disk is told as. */

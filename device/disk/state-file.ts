@@ -44,7 +44,8 @@ export function stateFile<T>(disk: Disk, path: string, schema: z.ZodType<T>, fre
     const aside = isForeign ? `${file}.other-version` : `${file}.damaged`;
     const found = `${isForeign ? `format ${json.format} with what this version does not know` : "damage"}, kept as ${aside}`;
     damage.push(new LichenError(isForeign ? "STATE_NEWER" : "STATE_CORRUPT", { at: file, found, cause }));
-    await disk.rename(file, aside);
+    // On a disk that takes nothing it stays where it is, and is found again.
+    await disk.rename(file, aside).catch(() => undefined);
     return undefined;
   }
 

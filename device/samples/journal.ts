@@ -34,6 +34,14 @@ export function createJournal(disk: Disk, path: string, erase: EraseFile): Journ
   const before = `${path}.before`;
   let position: Position = { generation: 0, bytes: 0 };
   let isTorn = true;
+  /** The journal lies under its second name, which it could not be given back. */
+  let isAside = false;
+
+  async function putBack(): Promise<void> {
+    isAside = true;
+    await disk.rename(before, path);
+    isAside = false;
+  }
 
   const read = (file: string): Promise<Uint8Array> => disk.read(file).catch(() => new Uint8Array());
 
@@ -42,10 +50,11 @@ export function createJournal(disk: Disk, path: string, erase: EraseFile): Journ
       // A power cut while it was written anew may leave the old one under its second name, beside the new one or instead of it.
       const names = new Set(await disk.list(folderOf(path)));
       if (names.has(nameOf(before))) {
-        if (names.has(nameOf(path))) await erase(before);
-        else await disk.rename(before, path);
+        // A disk that takes nothing must not keep a board from starting.
+        if (names.has(nameOf(path))) await erase(before).catch(() => undefined);
+        else await putBack().catch(() => undefined);
       }
-      const bytes = await read(path);
+      const bytes = await read(isAside ? before : path);
       const generation = generationOf(bytes);
       position = { generation, bytes: bytes.length };
       isTorn = bytes.length > 0 && bytes.at(-1) !== NEWLINE;
@@ -58,12 +67,13 @@ export function createJournal(disk: Disk, path: string, erase: EraseFile): Journ
       // Should it fail, some of it may be there all the same.
       isTorn = true;
       try {
+        if (isAside) await putBack();
         await disk.append(path, lines);
         await disk.sync(path);
         // The file's own entry in its folder, once.
         if (position.bytes === 0) await disk.sync(folderOf(path));
       } catch (cause) {
-        position = { ...position, bytes: (await read(path)).length };
+        position = { ...position, bytes: (await read(isAside ? before : path)).length };
         throw storageFailed(path, cause);
       }
       isTorn = false;
@@ -71,6 +81,7 @@ export function createJournal(disk: Disk, path: string, erase: EraseFile): Journ
       return position;
     },
     async rewrite(entries, generation) {
+      if (isAside) await putBack().catch((cause) => Promise.reject(storageFailed(path, cause)));
       const fresh = new TextEncoder().encode(headerLine(generation) + entries.map(line).join(""));
       const isThere = (await disk.list(folderOf(path))).includes(nameOf(path));
       if (isThere) await disk.rename(path, before).catch((cause) => Promise.reject(storageFailed(path, cause)));

@@ -37,11 +37,13 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   const { directory, labels, index, journal, erase, disk, log } = options;
   await disk.makeFolder(join(directory, INDEX_FOLDER));
   for (const label of [null, ...labels]) await disk.makeFolder(join(directory, folderOf(label)));
-  // The folders themselves must survive a power cut, or acknowledged samples go with them.
-  await disk.sync(directory);
+  const later = (error: unknown) => log.warn({ err: error }, "the disk takes nothing at this start");
+  // The folders themselves must survive a power cut, or acknowledged samples go with them. After an error, a file system that went
+  // read-only refuses even this.
+  await disk.sync(directory).catch(later);
 
   const { files, halfErased } = await findFiles(directory, disk, log);
-  for (const path of halfErased) await erase(path);
+  for (const path of halfErased) await erase(path).catch(later);
   const indexed = await index.load().catch((error): Indexed & { readonly isDamaged: true } => {
     log.warn({ err: error }, "the index of the samples is damaged: it is made anew of the files and the journal");
     return { entries: [], position: undefined, isDamaged: true };

@@ -6,7 +6,7 @@ import { LichenError } from "../../runtime/errors.ts";
 import { listed } from "../../runtime/listed.ts";
 import type { Clock } from "../clock.ts";
 import { type Disk, isMissing } from "../disk/disk.ts";
-import { moveDurably, writeDurably } from "../disk/durable.ts";
+import { moveDurably, removeDurably, writeDurably } from "../disk/durable.ts";
 import { labelFolder, RESERVED } from "../samples/label-folder.ts";
 import { isRefusal, MAX_FILE_BYTES, type Sink, type Source } from "./source.ts";
 
@@ -70,7 +70,8 @@ export function folderSource(options: FolderSourceOptions): Source {
       await sink.sample(file, label);
       counts.accepted++;
       // Somebody may have written a new file of that name while the old one was being stored: that one stays.
-      if ((await fingerprint(path)) === before) await disk.remove(path);
+      // Gone for certain: coming back it would be taken again, and speak against whatever label the sample was given since.
+      if ((await fingerprint(path)) === before) await removeDurably(disk, path);
       else enqueue(path, sink);
     } catch (error) {
       if (!isRefusal(error)) throw error;

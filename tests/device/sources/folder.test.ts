@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rename, truncate, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { systemClock } from "../../../device/clock.ts";
-import { nodeDisk } from "../../../device/disk/disk.ts";
+import { type Disk, nodeDisk } from "../../../device/disk/disk.ts";
 import { folderSource } from "../../../device/sources/folder.ts";
 import type { Inference, Sink } from "../../../device/sources/source.ts";
 import { LichenError } from "../../../runtime/errors.ts";
@@ -23,7 +23,7 @@ function acceptingSink() {
   };
 }
 
-async function watching(sink: Sink, before = async (_: string) => {}, keepDone = 100) {
+async function watching(sink: Sink, before = async (_: string) => {}, keepDone = 100, disk: Disk = nodeDisk) {
   const folder = join(await temporaryFolder(), "in box");
   await before(folder);
   const source = folderSource({
@@ -33,7 +33,7 @@ async function watching(sink: Sink, before = async (_: string) => {}, keepDone =
     stableMs: 20,
     keepDone,
     sweepMs: 30,
-    disk: nodeDisk,
+    disk,
     clock: systemClock,
     log: silent,
   });
@@ -129,6 +129,18 @@ test("a folder that is no class is refused by name, and so is a file in no folde
     message: expect.stringContaining("thre"),
   });
   expect(sink.sample).not.toHaveBeenCalled();
+});
+
+test("the going of a taken file is synced: come back after a power cut, it would undo a label given since", async () => {
+  const steps: string[] = [];
+  const disk: Disk = {
+    ...nodeDisk,
+    remove: (path) => nodeDisk.remove(path).then(() => void steps.push(`remove ${basename(path)}`)),
+    sync: (path) => nodeDisk.sync(path).then(() => void steps.push(`sync ${basename(path)}`)),
+  };
+  const board = await watching(acceptingSink(), undefined, undefined, disk);
+  await board.put("one/x.wav");
+  await vi.waitFor(() => expect(steps).toEqual(["remove x.wav", "sync one"]));
 });
 
 test("when the disk takes nothing the file stays where it is, and is tried again", async () => {
