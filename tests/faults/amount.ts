@@ -11,10 +11,16 @@ export const evenly = <T>(list: readonly T[], count: number): T[] =>
 export async function failuresOf<T>(list: readonly T[], act: (one: T) => Promise<void>): Promise<string[]> {
   const waiting = [...list];
   const failures: string[] = [];
+  let done = 0;
   const work = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const one = next;
-      await act(one).catch((error) => failures.push(`${JSON.stringify(one)}: ${error.stack ?? error}`));
+      await act(one).catch((error) => {
+        failures.push(`${JSON.stringify(one)}: ${error.stack ?? error}`);
+        // Not only at the end, which a long run may not see.
+        process.stdout.write(`failed: ${failures.at(-1)}\n`);
+      });
+      if (++done % 20 === 0) process.stdout.write(`${done} of ${list.length} done, ${failures.length} failed\n`);
     }
   };
   await Promise.all([work(), work()]);

@@ -19,6 +19,8 @@ export const faultSchema = z.strictObject({
   refusal: z.string().optional(),
   /** This file holds the milliseconds by which the wall clock is wrong. */
   clockError: z.string().optional(),
+  /** This file says how many times faster waits of over a second pass: hours of them in seconds. */
+  haste: z.string().optional(),
 });
 
 export type Fault = z.infer<typeof faultSchema>;

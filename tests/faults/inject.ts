@@ -1,5 +1,7 @@
 import { appendFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
+import os from "node:os";
 import { basename } from "node:path";
 import { systemClock } from "../../device/clock.ts";
 import { type Disk, nodeDisk } from "../../device/disk/disk.ts";
@@ -107,6 +109,10 @@ const faulty: Partial<Disk> = {
 };
 Object.assign(nodeDisk, faulty);
 
+// On a busy machine a training process of the lowest priority would be most of what a test waits for.
+os.setPriority = () => undefined;
+syncBuiltinESMExports();
+
 // Files that are written in places: cached activations, and what is overwritten before it goes.
 const probe = await open(process.execPath, "r");
 const places = Object.getPrototypeOf(probe);
@@ -124,4 +130,12 @@ if (fault.clockError !== undefined) {
   // Whatever asks for the time gets the wrong one, as when the board's own clock is wrong.
   Date.now = () => trueNow() + Number(textOf(clockError));
   Object.assign(systemClock, { wallMs: Date.now });
+}
+
+if (fault.haste !== undefined) {
+  const { haste } = fault;
+  const wait = globalThis.setTimeout;
+  const hasty = (act: () => void, ms = 0, ...rest: []) =>
+    wait(act, ms > 1000 ? ms / Number(textOf(haste) || 1) : ms, ...rest);
+  globalThis.setTimeout = Object.assign(hasty, wait) as typeof setTimeout;
 }
