@@ -23,7 +23,11 @@ const defaultSocket = (): string => {
 export const jsonOption = () => new Option("--json", "print the result as JSON, and nothing else on stdout");
 
 export const socketOption = () =>
-  new Option("--socket <path>", "the daemon's socket").env("LICHEN_SOCKET").default(defaultSocket());
+  new Option("--socket <path>", "the daemon's socket")
+    .env("LICHEN_SOCKET")
+    // An empty variable is as good as none; an empty path would be a port of this machine.
+    .argParser((path) => path || defaultSocket())
+    .default(defaultSocket());
 
 export const ofOption = () => new Option("--of <model>", "which of the daemon's models; the first, without it");
 

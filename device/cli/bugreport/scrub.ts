@@ -22,7 +22,8 @@ function secretsIn(text: string, isSecret: boolean): string[] {
   const found = isSecret ? [text] : [];
   const userinfo = /^[a-z][a-z0-9+.-]*:\/\/([^/@\s]+)@/i.exec(text)?.[1];
   const query = /^[a-z][a-z0-9+.-]*:\/\/[^?\s]*\?([^#\s]+)/i.exec(text)?.[1];
-  if (userinfo !== undefined) found.push(...userinfo.split(":"));
+  // Alone it may be a token; before a password it is a name.
+  if (userinfo !== undefined) found.push(userinfo.slice(userinfo.indexOf(":") + 1));
   if (query !== undefined) found.push(...query.split("&").map((pair) => pair.slice(pair.indexOf("=") + 1)));
   return found.flatMap((secret) => [secret, decoded(secret)]).filter((secret) => secret.length >= SHORTEST);
 }
@@ -60,6 +61,7 @@ export function scrubbed(value: unknown, { secrets, labels }: Unspeakable): unkn
   const numbers = new Map(labels.map((label, at) => [label, `class ${at + 1}`]));
   const text = (words: string): string => scrubText(words, secrets, numbers);
   const walk = (inner: unknown): unknown => {
+    if (typeof inner === "number" && secrets.includes(String(inner))) return HIDDEN;
     if (typeof inner === "string") return numbers.get(inner) ?? text(inner);
     if (Array.isArray(inner)) return inner.map(walk);
     if (typeof inner !== "object" || inner === null) return inner;

@@ -57,11 +57,12 @@ const TONES: Readonly<Record<string, Tone>> = {
 };
 
 /** `11-24 13:40:05 warn   the words`, going on below themselves. */
-export function readable(terminal: Terminal, { time, level, message }: LogsAnswer["records"][number]): string {
+export function readable(terminal: Terminal, { time, level, message, code }: LogsAnswer["records"][number]): string {
   const head = `${moment(time)} `;
   const word = level.padEnd(6);
   const tone = TONES[level];
-  return folded(harmless(message), 80 - head.length - word.length)
+  const words = code === undefined || message.includes(code) ? message : `${message} (${code})`;
+  return folded(harmless(words), 80 - head.length - word.length)
     .map((text, at) =>
       at === 0
         ? `${head}${tone ? painted(terminal, tone, word) : word}${text}\n`

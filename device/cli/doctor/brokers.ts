@@ -1,5 +1,5 @@
 import type { Config } from "../../config/schema.ts";
-import type { BrokerFacts, CertificateFacts, Found, Trouble } from "./facts.ts";
+import { type BrokerFacts, type CertificateFacts, type Found, type Trouble, troubleOf } from "./facts.ts";
 
 export interface BrokerUse {
   readonly broker: string;
@@ -57,7 +57,7 @@ async function knock(
   const { openConnection } = await import("../../sync/connection.ts");
   let last: Trouble | null = null;
   for (const version of [5, 4] as const) {
-    const ending = await new Promise<"answers" | { kind: string; error: Trouble }>((resolve) => {
+    const ending = await new Promise<"answers" | { kind: string; error: Error }>((resolve) => {
       const options = { ...to, version, clientId: name, timeoutMs: PATIENCE_MS, keepaliveSeconds: 30, afresh: true };
       const attempt = openConnection(options, {
         up: () => resolve(attempt.end().then(() => "answers" as const)),
@@ -66,7 +66,7 @@ async function knock(
       });
     });
     if (ending === "answers") return null;
-    last = { code: ending.error.code, message: ending.error.message };
+    last = troubleOf(ending.error);
     if (ending.kind !== "version") break;
   }
   return last;

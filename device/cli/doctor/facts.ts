@@ -6,6 +6,12 @@ export interface Trouble {
   readonly message: string;
 }
 
+/** Without its advice: what is to be done, doctor says itself. */
+export function troubleOf(error: unknown): Trouble {
+  const { message, code } = error as Error & { code?: string };
+  return { code: code ?? "INTERNAL", message: message.replace(/\.? To do: .*$/s, "") };
+}
+
 /** A fact, or why it could not be had; null: it was not looked for, since there was nothing to look at. */
 export type Found<T> = { readonly value: T } | { readonly trouble: Trouble } | null;
 

@@ -12,7 +12,15 @@ import { nodeSystem, readWord, type System } from "../../governor/system.ts";
 import { boardAnswer } from "../../operation/board-answer.ts";
 import type { Client } from "../client.ts";
 import { type BrokerUse, brokersOf, tryBroker } from "./brokers.ts";
-import type { BrokerFacts, DiskFacts, DoctorFacts, FlashFacts, Found, ModelFacts, Trouble } from "./facts.ts";
+import {
+  type BrokerFacts,
+  type DiskFacts,
+  type DoctorFacts,
+  type FlashFacts,
+  type Found,
+  type ModelFacts,
+  troubleOf,
+} from "./facts.ts";
 
 /** What doctor reaches out to; tests have others. */
 export interface Probes {
@@ -40,7 +48,7 @@ export async function gather(probes: Probes, named: string | undefined): Promise
   const daemon = await tried(() => probes.client().get("/v1/status", statusSchema));
   const told = "value" in daemon ? await tried(() => probes.client().get("/v1/board", boardSchema)) : daemon;
   const file = named ?? ("value" in told ? told.value.config : firstThere([probes.installedConfig]));
-  const mistakes = file === null ? [] : (await checkConfig(file)).map(bare);
+  const mistakes = file === null ? [] : (await checkConfig(file)).map(troubleOf);
   const config = file === null || mistakes.length > 0 ? null : await loadConfig(file);
   const data = "value" in told ? told.value.data : (config?.data ?? null);
   const board = "value" in told ? told.value : await ownView(system, file ?? "", data ?? ".");
@@ -180,12 +188,6 @@ async function tried<T>(ask: () => Promise<T>): Promise<NonNullable<Found<T>>> {
   try {
     return { value: await ask() };
   } catch (error) {
-    return { trouble: bare(error) };
+    return { trouble: troubleOf(error) };
   }
-}
-
-/** What is to be done, doctor says itself. */
-function bare(error: unknown): Trouble {
-  const { message, code } = error as Error & { code?: string };
-  return { code: code ?? "INTERNAL", message: message.replace(/\.? To do: .*$/s, "") };
 }

@@ -14,25 +14,29 @@ export interface View {
 }
 
 /**
- * One calm screen, in ASCII but for names: a serial line knows no better. Sections that find no place are left out from below, those of a
- * board's state never.
+ * One calm screen, in ASCII but for names: a serial line knows no better. The board's state comes first and whole; what follows shares the
+ * rows that are left.
  */
 export function render(view: View, size: Size): Screen {
   const { columns, rows } = size;
-  const sections = [head(view, columns), state(view), classes(view, columns), reasons(view), records(view)];
-  const lines: string[] = [];
-  for (const [at, section] of sections.entries()) {
-    const room = rows - lines.length - reserved(sections.slice(at + 1));
-    if (section.length === 0 || room <= 0) continue;
-    const gap = at > 1 && room > section.length ? [""] : [];
-    lines.push(...gap, ...section.slice(0, room - gap.length));
-  }
+  const first = [...head(view, columns), ...state(view)];
+  const lines = [...first, ...shared([classes(view, columns), reasons(view), records(view)], rows - first.length)];
   return { size, lines: lines.slice(0, rows).map((line) => clipped(oneLine(line), columns).trimEnd()) };
 }
 
-/** Each section that follows is promised a heading and a line, as long as there is room. */
-const reserved = (sections: readonly (readonly string[])[]): number =>
-  sections.reduce((sum, section) => sum + Math.min(section.length, 3), 0);
+/** Each section gets a line to stand off, its heading and one line, as long as there is room; what is left goes to the first that need it. */
+function shared(sections: readonly (readonly string[])[], rows: number): string[] {
+  const lines: string[] = [];
+  const filled = sections.filter((section) => section.length > 0);
+  for (const [at, section] of filled.entries()) {
+    const room = rows - lines.length - LEAST * (filled.length - 1 - at);
+    const mine = Math.min(Math.max(room, LEAST), section.length + 1, rows - lines.length);
+    if (mine >= 2) lines.push("", ...section.slice(0, mine - 1));
+  }
+  return lines;
+}
+
+const LEAST = 3;
 
 const oneLine = (text: string): string =>
   harmless(text).replaceAll("\n", " ").replaceAll("→", "->").replaceAll("°C", "C").replaceAll("…", "~");
@@ -59,7 +63,7 @@ function state(view: View): string[] {
     ["adapter", adapterLine(view)],
     [
       "inference",
-      `${latency.perSecond.toFixed(1).padStart(5)} /s   p50 ${ms(latency.p50Ms)}   p95 ${ms(latency.p95Ms)}   p99 ${ms(latency.p99Ms)} ms   ` +
+      `${latency.perSecond.toFixed(1).padStart(5)}/s  p50${ms(latency.p50Ms)} p95${ms(latency.p95Ms)} p99${ms(latency.p99Ms)} ms  ` +
         `${queue.waiting} waiting, ${queue.dropped} dropped`,
     ],
     ["round", roundLine(status, why)],
