@@ -12,7 +12,14 @@ export interface Machine {
   stop(): Promise<void>;
 }
 
-const NEEDED = ["/usr/bin/unshare", "/usr/bin/nsenter", "/usr/bin/dpkg-deb", "/lib/systemd/systemd", "/usr/bin/node"];
+const NEEDED = [
+  "/usr/bin/unshare",
+  "/usr/bin/setpriv",
+  "/usr/bin/nsenter",
+  "/usr/bin/dpkg-deb",
+  "/lib/systemd/systemd",
+  "/usr/bin/node",
+];
 
 export const canHaveMachine = (): boolean =>
   process.getuid?.() === 0 &&
@@ -24,7 +31,9 @@ export async function startMachine(): Promise<Machine> {
   const script = join(folder, "boot.sh");
   await writeFile(script, BOOT);
   const namespaces = ["--mount", "--pid", "--fork", "--uts", "--ipc", "--cgroup", "--kill-child"];
-  const child = spawn("unshare", [...namespaces, "sh", script, folder], { stdio: ["ignore", "pipe", "pipe"] });
+  // A test run that is killed takes its machine along.
+  const words = ["--pdeathsig", "KILL", "unshare", ...namespaces, "sh", script, folder];
+  const child = spawn("setpriv", words, { stdio: ["ignore", "pipe", "pipe"] });
   const said: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => said.push(String(text)));
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
@@ -32,7 +41,7 @@ export async function startMachine(): Promise<Machine> {
 
   async function sh(line: string): Promise<string> {
     const words = ["-t", firstProcess(child), "-m", "-p", "-u", "-i", "-C", "chroot", root, "sh", "-c", line];
-    const { stdout } = await promisify(execFile)("nsenter", words, { timeout: 120_000, maxBuffer: 16 * 1024 * 1024 });
+    const { stdout } = await promisify(execFile)("nsenter", words, { timeout: 220_000, maxBuffer: 16 * 1024 * 1024 });
     return stdout.trim();
   }
 
@@ -56,11 +65,11 @@ export async function startMachine(): Promise<Machine> {
   }
 }
 
-/** Asks again and again. @throws after half a minute, with what `why` says */
+/** Asks again and again. @throws after two minutes, on a busy machine hardly too many, with what `why` says */
 export async function until(
   isSo: () => Promise<boolean>,
   why: () => string | Promise<string> = () => "",
-  seconds = 30,
+  seconds = 120,
 ) {
   const end = performance.now() + seconds * 1000;
   while (!(await isSo().catch(() => false))) {

@@ -20,7 +20,7 @@ test.runIf(isNeeded)("the package can be tried here", () => {
   expect(isPossible).toBe(true);
 });
 
-describe.runIf(isPossible)("the Debian package", () => {
+describe.runIf(isPossible)("the Debian package", { timeout: 4 * MINUTES }, () => {
   let folder: string;
   let deb: string;
   let machine: Machine;
@@ -71,6 +71,8 @@ describe.runIf(isPossible)("the Debian package", () => {
   test(
     "the hardened service infers and trains: ONNX Runtime and its training process live with the system call filter",
     async () => {
+      // Whatever else this machine does meanwhile: the governor would rightly wait for it.
+      await machine.sh(`echo '${UNGOVERNED}' >>/etc/lichen/lichen.yml && systemctl reload lichend`);
       const recordings = join(packageRoot(), "scripts/demo/recordings/board-b");
       const answer = JSON.parse(await machine.sh(`lichen infer --json '${recordings}/test/seven/00.wav'`));
       expect(answer.label).toEqual(expect.any(String));
@@ -81,9 +83,8 @@ describe.runIf(isPossible)("the Debian package", () => {
       await until(
         async () => (await total()) >= 20,
         () => machine.sh("lichen status; ls -lR /var/lib/lichen/watch | head -30"),
-        60,
       );
-      const events = await machine.sh("lichen adapt --json || lichen status");
+      const events = await machine.sh("timeout 200 lichen adapt --json || lichen why");
       expect(events).toMatch(/"tag":"(accepted|rejected)"/);
       expect(await journal()).not.toMatch(/status=31\/SYS|Operation not permitted/);
     },
@@ -142,6 +143,9 @@ describe.runIf(isPossible)("the Debian package", () => {
   const mainPid = () => machine.sh("systemctl show -p MainPID --value lichend");
   const journal = () => machine.sh("journalctl -u lichend --no-pager | tail -40");
 });
+
+const NO_BOUND = "{startBelow: 100, pauseAbove: 100}";
+const UNGOVERNED = `governor: {cpuPressurePercent: ${NO_BOUND}, memoryPressurePercent: ${NO_BOUND}, ioPressurePercent: ${NO_BOUND}, loadPerCore: {startBelow: 1000, pauseAbove: 1000}, freeMemoryBytes: {startAbove: 0, pauseBelow: 0}}`;
 
 async function build(out: string): Promise<string> {
   const script = join(packageRoot(), "dist/scripts/deb/build.js");
