@@ -9,14 +9,14 @@ export interface InferencePace {
 /** Below so many answers their slowest hundredth is but the slowest one. */
 const ENOUGH = 100;
 
-export function inferencePace(line: Pick<InferenceLine, "status">): InferencePace {
+export function inferencePace(line: Pick<InferenceLine, "status" | "behindMs">): InferencePace {
   let usualP99Ms: number | null = null;
   return {
     facts(phase) {
       const { count, p99Ms: slowest } = line.status().latency;
       const p99Ms = count >= ENOUGH ? slowest : null;
       if (phase === "none") usualP99Ms = p99Ms;
-      return { p99Ms, usualP99Ms, queuedMs: null };
+      return { p99Ms, usualP99Ms, queuedMs: line.behindMs() };
     },
   };
 }

@@ -56,7 +56,11 @@ async function run(config: Config): Promise<void> {
     isJournal: isStderrJournal(process.env),
   });
   const live = createLiveConfig(config, () => loadConfig(file));
-  const stations = await Promise.all(config.stations.map((station) => openStation(station, live, log.logger)));
+  const stations: Station[] = [];
+  const trainsBeside = (name: string) =>
+    stations.find((other) => other.name !== name && other.isTraining())?.name ?? null;
+  for (const station of config.stations)
+    stations.push(await openStation(station, live, log.logger, () => trainsBeside(station.name)));
   const daemon = createDaemon({
     socket: config.socket,
     ...(config.http && { http: config.http }),
@@ -111,7 +115,12 @@ async function metrics(stations: readonly Station[], live: LiveConfig): Promise<
 }
 
 /** @throws MODEL_NOT_FOUND, MODEL_CORRUPT, BAD_CARD, REHEARSAL_CORRUPT */
-async function openStation(station: StationConfig, live: LiveConfig, log: Logger): Promise<Station> {
+async function openStation(
+  station: StationConfig,
+  live: LiveConfig,
+  log: Logger,
+  elsewhere: () => string | null,
+): Promise<Station> {
   const { device, mqtt, results, governor, stations } = live.board();
   const isOnly = stations.length === 1;
   const ownLog = isOnly ? log : log.child({ of: station.name });
@@ -132,6 +141,7 @@ async function openStation(station: StationConfig, live: LiveConfig, log: Logger
       system,
       log: ownLog,
     }),
+    elsewhere,
     system,
     wattsPerCore: governor.wattsPerCore,
     governor: createGovernor({

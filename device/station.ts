@@ -51,6 +51,8 @@ export interface StationPorts {
   readonly models: readonly string[];
   readonly engine: Engine;
   readonly jobs: Jobs;
+  /** The model of this board that trains now, where it is another one. */
+  elsewhere(): string | null;
   readonly governor: Governor;
   readonly system: System;
   readonly wattsPerCore: number;
@@ -78,6 +80,7 @@ export interface Station {
   /** @throws STORAGE_FAILED, and what keeps even the bare base from serving */
   start(): Promise<void>;
   stop(): Promise<void>;
+  isTraining(): boolean;
   /** What the watchdog is told of the work in hand. */
   work(): Pick<AliveFacts, "inferenceMs" | "sources">;
 }
@@ -173,6 +176,7 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     },
     decode: engine.decode,
     runJob: ports.jobs.run,
+    elsewhere: ports.elsewhere,
     decide: (round) => ports.governor.decide(round, pace.facts(round.phase)),
     meter: () => createResourceMeter({ system: ports.system, clock, wattsPerCore: ports.wattsPerCore }),
     shadow: {
@@ -258,7 +262,11 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
 
   const { mqtt: spoken, rules } = config.labels;
   const topic = spoken?.topic ?? labelTopic(device, config.name);
-  const labelling = createLabelling({ store, rules, topic, onLabelled: rounds.sampleStored, clock, log });
+  const labelling = createLabelling({
+    ...{ store, rules, topic, clock, log },
+    onLabelled: rounds.sampleStored,
+    onJudged: (prediction, label) => keeper.labelled(prediction.adapter, prediction.label === label),
+  });
   const listener: Subscriber | undefined =
     spoken &&
     mqttSubscriber({
@@ -313,6 +321,7 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
   return {
     name: config.name,
     board,
+    isTraining: () => rounds.facts().phase === "training",
     work: () => ({
       inferenceMs: line.busyMs(),
       sources: [...pulses].map(([name, { busyMs }]) => ({ name, busyMs: busyMs() })),

@@ -21,6 +21,8 @@ export interface RoundFacts {
   /** A person has said which adapter serves, so that what is learnt would not. */
   readonly held: boolean;
   readonly phase: Phase;
+  /** The model of this board that trains now, where it is another one. */
+  readonly elsewhere: string | null;
   /** A person asked for this round: neither samples nor hours hold it back, the state of the board does. */
   readonly requested: boolean;
   /** Labelled samples that no finished round has seen. */

@@ -51,6 +51,13 @@ export const REASONS = {
     todo: "wait for it; `lichen rounds` shows how far it is",
     holds: ({ round }) => (round.phase === "busy" ? event("a round under way", "none") : null),
   },
+  OTHER_MODEL_TRAINS: {
+    about: "daemon",
+    explanation: "another model of this board trains: there is memory for one at a time",
+    todo: "wait for it; `lichen rounds --of` that model shows how far it is",
+    holds: ({ round }, policy) =>
+      round.elsewhere !== null && round.phase === "none" ? look(`${round.elsewhere} trains`, "none", policy) : null,
+  },
   TOO_FEW_NEW_SAMPLES: {
     about: "samples",
     explanation: "too few new labelled samples since the last round",

@@ -19,6 +19,8 @@ export interface InferenceLine {
   status(): LineStatus;
   /** For how long the inference in hand has been computing; null: none is. */
   busyMs(): number | null;
+  /** For how long somebody has been waiting without a break; 0: nobody is. */
+  behindMs(): number;
   /** Nothing is taken any more; resolves when the work in hand is done. */
   close(): Promise<void>;
 }
@@ -35,12 +37,14 @@ export function createLine(options: QueueOptions, clock: Pick<Clock, "monotonicM
   const waiting: Latencies = createLatencies();
   const pulse = createPulse(clock);
   let inHand: Promise<void> | undefined;
+  let behindSinceMs: number | null = null;
   let isOpen = true;
 
   /** Works until nobody waits. */
   async function work(): Promise<void> {
     for (let next = queue.take(); next !== undefined; next = queue.take()) {
       const { item, sinceMs } = next;
+      if (queue.counts().waiting === 0) behindSinceMs = null;
       waiting.record(clock.monotonicMs() - sinceMs, clock.monotonicMs());
       try {
         const result = await pulse.around(() => item.work());
@@ -64,6 +68,7 @@ export function createLine(options: QueueOptions, clock: Pick<Clock, "monotonicM
         const offered = queue.offer(source, job, clock.monotonicMs());
         if (offered.tag === "turned away") reject(full(source));
         if (offered.tag === "exchanged") offered.dropped.item.failed(full(offered.dropped.source));
+        if (inHand) behindSinceMs ??= clock.monotonicMs();
         inHand ??= work();
       }),
     status() {
@@ -75,6 +80,7 @@ export function createLine(options: QueueOptions, clock: Pick<Clock, "monotonicM
       };
     },
     busyMs: pulse.busyMs,
+    behindMs: () => (behindSinceMs === null ? 0 : clock.monotonicMs() - behindSinceMs),
     async close() {
       isOpen = false;
       for (const { item } of queue.drain()) item.failed(closed());

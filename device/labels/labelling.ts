@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
-import type { LabelOrigin } from "../samples/sample.ts";
+import type { Entry, LabelOrigin, Prediction } from "../samples/sample.ts";
 import type { Labelled, SampleStore } from "../samples/store.ts";
 import type { LabelsConfig } from "./config.ts";
 import { type LabelRequest, parseLabelMessage, samplesMeant } from "./request.ts";
@@ -13,6 +13,8 @@ export interface LabellingOptions {
   readonly topic: string;
   /** A sample has got a class. */
   readonly onLabelled: () => void;
+  /** Somebody has said of a sample what it is, which the model had answered before. */
+  readonly onJudged: (prediction: Prediction, label: string) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -33,16 +35,25 @@ export interface Labelling {
 }
 
 /** Labels for samples that are there already, from wherever they come. */
-export function createLabelling({ store, rules, topic, onLabelled, clock, log }: LabellingOptions): Labelling {
+export function createLabelling({
+  store,
+  rules,
+  topic,
+  onLabelled,
+  onJudged,
+  clock,
+  log,
+}: LabellingOptions): Labelling {
   async function labelAll(
-    samples: readonly { readonly sha256: string; readonly label: string | null }[],
+    samples: readonly Pick<Entry, "sha256" | "label" | "prediction">[],
     label: string | null,
     origin: LabelOrigin,
   ): Promise<LabelledSample[]> {
     const labelled: LabelledSample[] = [];
     try {
-      for (const { sha256, label: before } of samples) {
+      for (const { sha256, label: before, prediction } of samples) {
         const outcome = await store.label(sha256, label, origin);
+        if (before === null && label !== null && prediction && outcome === "relabelled") onJudged(prediction, label);
         labelled.push({ sha256, before, label: outcome === "stands" ? before : label, outcome });
       }
     } finally {

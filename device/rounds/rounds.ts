@@ -56,6 +56,8 @@ export interface RoundsOptions {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly log: Logger;
+  /** The model of this board that trains now, where it is another one. */
+  readonly elsewhere: () => string | null;
   /** After an adapter that was trained here serves. */
   readonly onTrained: (adapter: Adapter, round: Round) => void;
 }
@@ -136,6 +138,7 @@ export function createRounds(options: RoundsOptions): Rounds {
     return {
       stopped: !isStarted || isStopping,
       held: keeper.isPinned(),
+      elsewhere: options.elsewhere(),
       phase: phaseOf(),
       requested: record(about()?.id ?? 0)?.trigger === "request",
       newSamples: newSamples(options.samples(), roles).length,

@@ -17,7 +17,13 @@ async function served() {
   const directory = await temporaryFolder();
   const clock = testClock();
   const store = await opened(join(directory, "samples"), { clock });
-  const labelling = createLabelling({ ...{ store, clock, log: silent }, rules: [], topic: "t", onLabelled: () => {} });
+  const labelling = createLabelling({
+    ...{ store, clock, log: silent },
+    rules: [],
+    topic: "t",
+    onLabelled: () => {},
+    onJudged: () => {},
+  });
   const curator = createCurator({
     ...{ store, labelling, clock, disk: nodeDisk, traces: [], spares: [] },
     erase: createErase(nodeDisk, openRandomAccess),

@@ -13,6 +13,7 @@ export const factsWith = (changes: Changes = {}): Facts => ({
     stopped: false,
     held: false,
     phase: "none",
+    elsewhere: null,
     requested: false,
     newSamples: 10,
     owed: false,

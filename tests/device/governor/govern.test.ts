@@ -23,6 +23,7 @@ const REACHED: Record<ReasonCode, { facts: Parameters<typeof factsWith>[0]; conf
     STOPPED: { facts: { round: { stopped: true } }, againMs: null },
     HELD: { facts: { round: { held: true } }, againMs: null },
     ROUND_RUNNING: { facts: { round: { phase: "busy" } }, againMs: null },
+    OTHER_MODEL_TRAINS: { facts: { round: { elsewhere: "eyes" } }, againMs: 5000 },
     TOO_FEW_NEW_SAMPLES: { facts: { round: { newSamples: 9 } }, againMs: null },
     COOLING_DOWN: { facts: { round: { failuresInARow: 3, sinceFailureMs: 10_000 } }, againMs: 230_000 },
     UNDER_VOLTAGE: { facts: { board: { throttling: { underVoltage: true, slowed: false } } }, againMs: 5000 },
@@ -201,6 +202,7 @@ const anyFacts: fc.Arbitrary<Facts> = fc.record({
     stopped: fc.boolean(),
     held: fc.boolean(),
     phase: fc.constantFrom("none", "training", "paused", "busy"),
+    elsewhere: fc.option(fc.constant("eyes")),
     requested: fc.boolean(),
     newSamples: fc.nat(100),
     owed: fc.boolean(),
@@ -247,6 +249,7 @@ const WORSE: Record<string, (facts: Facts, by: number) => Facts> = {
   "fewer samples": (facts, by) => inRound(facts, { newSamples: Math.max(0, facts.round.newSamples - Math.ceil(by)) }),
   "one more failure": (facts) => inRound(facts, { failuresInARow: facts.round.failuresInARow + 1 }),
   "one more pause": (facts) => inRound(facts, { pauses: facts.round.pauses + 1 }),
+  "another trains": (facts) => inRound(facts, { elsewhere: "eyes" }),
   "clock lost": (facts) => ({ ...facts, time: { ...facts.time, trusted: false } }),
 };
 const plus = (value: number | null, by: number) => (value === null ? null : value + by);
@@ -324,7 +327,7 @@ test("a wait that names a time is over at that time, unless something else has c
   const quiet = factsWith();
   fc.assert(
     fc.property(anyFacts, ({ round }) => {
-      const before: Facts = { ...quiet, round: { ...round, needsBytes: null } };
+      const before: Facts = { ...quiet, round: { ...round, needsBytes: null, elsewhere: null } };
       const first = govern(before, policy);
       if (allows(first)) return;
       if (!("reasons" in first) || first.againMs === null) return;

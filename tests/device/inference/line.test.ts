@@ -38,6 +38,23 @@ test("one inference at a time; who waited is served in turn, and the waits are c
   expect(waiting.maxMs).toBeCloseTo(200, -1);
 });
 
+test("it is behind from when the second one comes until nobody waits", async () => {
+  const clock = testClock();
+  const line = createLine({ bound: 4, policy: "reject" }, clock);
+  const { work, end } = held();
+  const all = [line.run("a", work("a1"))];
+  clock.pass(50);
+  expect(line.behindMs()).toBe(0);
+  all.push(line.run("a", work("a2")), line.run("b", work("b1")));
+  clock.pass(100);
+  await end("a1");
+  expect(line.behindMs()).toBe(100);
+  await end("a2");
+  expect(line.behindMs()).toBe(0);
+  await end("b1");
+  await Promise.all(all);
+});
+
 test("who loses its place, and who finds none, is told by code", async () => {
   const line = createLine({ bound: 1, policy: "drop-oldest" }, testClock());
   const { work, end } = held();

@@ -24,14 +24,16 @@ async function board() {
     ["b", null],
     ["c", null],
   ] as const) {
-    await store.add(wav(text, label));
+    const prediction = { label: "one", confidence: 0.9, adapter: "a1" };
+    await store.add({ ...wav(text, label), ...(text === "c" && { prediction }) });
     clock.pass(10_000);
   }
   clock.pass(-10_000);
   const onLabelled = vi.fn();
-  const labelling = createLabelling({ store, rules: RULES, topic: TOPIC, onLabelled, clock, log: silent });
+  const onJudged = vi.fn();
+  const labelling = createLabelling({ store, rules: RULES, topic: TOPIC, onLabelled, onJudged, clock, log: silent });
   const labels = () => store.all().map(({ label, origin }) => [label, origin]);
-  return { store, clock, labelling, onLabelled, labels, changed };
+  return { store, clock, labelling, onLabelled, onJudged, labels, changed };
 }
 
 const hears = (payload: string, topic = TOPIC) => ({ topic, payload: bytesOf(payload), retained: false });
@@ -55,6 +57,13 @@ test("a label goes to one sample by its hash, to the last one, or to those of th
   expect(labels()[0]).toEqual([null, "person"]);
   // What was taken back is nothing to learn from.
   expect(onLabelled).toHaveBeenCalledTimes(2);
+});
+
+test("the first label of a sample says whether what served then was right; a correction of it does not", async () => {
+  const { labelling, onJudged } = await board();
+  await labelling.label({ label: "inbox", samples: { sinceSeconds: 15 } }, "person");
+  await labelling.label({ label: "one", samples: { last: true } }, "person");
+  expect(onJudged.mock.calls).toEqual([[{ label: "one", confidence: 0.9, adapter: "a1" }, "inbox"]]);
 });
 
 test("rounds are told of samples that had a label, before it changes", async () => {

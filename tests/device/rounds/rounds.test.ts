@@ -90,6 +90,7 @@ async function opened(folder: string, work: Work, changes: Changes = {}) {
     keeper,
     incumbent,
     decode: decodeFake,
+    elsewhere: () => null,
     runJob(job, onProgress) {
       jobs.push(job);
       onProgress({ phase: "train", done: 1, total: 2 });

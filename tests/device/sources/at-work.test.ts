@@ -42,6 +42,7 @@ async function daemonWith(keys: object) {
   const station = createStation(own, {
     device: "box",
     models: ["main"],
+    elsewhere: () => null,
     engine: await loadEngine(own.model, 1),
     jobs: { run: noRound, endStrays: async () => {} },
     governor: { decide: async () => waits, explain: async () => waits },
