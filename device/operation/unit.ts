@@ -1,3 +1,5 @@
+import { ENVIRONMENT, NODE_FLAGS } from "./node-flags.ts";
+
 /** What a unit may reach beside its own folders: the devices that sources' commands record from, and the board's own throttling. */
 export const DEVICES = {
   audio: { group: "audio", allow: ["char-alsa rw"] },
@@ -67,11 +69,12 @@ const running = ({ node, program, config, user }: UnitOptions): string[] => [
   "Type=notify",
   "# Notices are sent by systemd-notify, a child.",
   "NotifyAccess=all",
-  `ExecStart=${[node, program, "--config", config].map((word) => quoted(word.replaceAll("$", "$$$$"))).join(" ")}`,
+  `ExecStart=${[node, ...NODE_FLAGS, program, "--config", config].map((word) => quoted(word.replaceAll("$", "$$$$"))).join(" ")}`,
   "ExecReload=/bin/kill -HUP $MAINPID",
   `User=${user}`,
   `Group=${user}`,
   "Environment=NODE_ENV=production",
+  ...Object.entries(ENVIRONMENT).map(([name, value]) => `Environment=${name}=${value}`),
   "WatchdogSec=60",
   "TimeoutStartSec=180",
   "TimeoutStopSec=30",

@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import { CONFIG_PATH, secrets, startingConfig, users } from "../../device/operation/installation.ts";
 import { DEVICES, type Device, SERVICE, unit } from "../../device/operation/unit.ts";
 import { packageRoot } from "../../device/package-root.ts";
+import { bundle } from "../bundle/bundle.ts";
 import {
   ARCHITECTURES,
   type Architecture,
@@ -34,7 +35,7 @@ export async function layOut(options: TreeOptions): Promise<void> {
   const home = join(folder, HOME);
   await mkdir(home, { recursive: true });
   await dependencies(home, architecture);
-  for (const part of COMPILED) await copyProgram(join(packageRoot(), "dist", part), join(home, "dist", part));
+  await bundle(join(home, "dist"));
   await cp(join(packageRoot(), "models"), join(home, "models"), { recursive: true });
   for (const command of ["lichen", "lichend"]) {
     await mkdir(join(folder, "usr/bin"), { recursive: true });
@@ -44,8 +45,6 @@ export async function layOut(options: TreeOptions): Promise<void> {
   await documents(options, await licences(folder, home));
   await settleModes(folder);
 }
-
-const COMPILED = ["runtime", "device", "fleet/protocol"];
 
 /** Files of a few lines, by their path. */
 const texts = (): Readonly<Record<string, string>> => ({
@@ -120,14 +119,17 @@ async function prune(folder: string): Promise<void> {
   if ((await readdir(folder)).length === 0) await rm(folder, { recursive: true });
 }
 
-const UNUSED_FOLDERS: ReadonlySet<string> = new Set([".bin", ".github", ".vscode", "__tests__", "benchmarks"]);
+const UNUSED_FOLDERS: ReadonlySet<string> = new Set([
+  ".bin",
+  ".github",
+  ".husky",
+  ".vscode",
+  "__tests__",
+  "benchmarks",
+]);
 const UNUSED_FILES =
-  /\.([cm]?ts|map|md|markdown|ps1|cc|h|gyp|gypi|tsbuildinfo)$|^\.(?!$)|^(yarn\.lock|Makefile|tsconfig.*\.json)$/i;
+  /\.([cm]?ts|map|md|markdown|html|sh|ps1|cc|h|gyp|gypi|tsbuildinfo)$|^\.(?!$)|^(yarn\.lock|Makefile|tsconfig.*\.json)$/i;
 const LICENCE = /licen[cs]e|notice|copying/i;
-
-async function copyProgram(from: string, to: string): Promise<void> {
-  await cp(from, to, { recursive: true, filter: (path) => !/\.(d\.ts|map)$|\.tsbuildinfo$/.test(path) });
-}
 
 async function documents({ folder, version, maintainer, date }: TreeOptions, packages: readonly Licensed[]) {
   const doc = join(folder, "usr/share/doc", PACKAGE);

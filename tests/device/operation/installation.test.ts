@@ -47,7 +47,7 @@ test("an installation into another root makes its files there, and asks nothing 
     'u lichen - "Lichen" /var/lib/lichen\n',
   );
   expect(await readFile(join(root, "etc/systemd/system/lichend.service"), "utf8")).toContain(
-    `ExecStart=/usr/bin/node /opt/lichen/dist/device/lichend.js --config ${CONFIG_PATH}`,
+    `ExecStart=/usr/bin/node --max-semi-space-size=1 --optimize-for-size /opt/lichen/dist/device/lichend.js --config ${CONFIG_PATH}`,
   );
   expect(await readlink(join(root, "usr/local/bin/lichen"))).toBe("/opt/lichen/dist/device/lichen.js");
   expect(machine.ran).toEqual([
