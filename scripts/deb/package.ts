@@ -92,7 +92,7 @@ if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
 	systemctl --system daemon-reload >/dev/null || true
 fi
 if [ "$1" = purge ]; then
-	if [ -x /usr/bin/deb-systemd-helper ]; then
+	if command -v deb-systemd-helper >/dev/null; then
 		deb-systemd-helper purge ${SERVICE} >/dev/null || true
 	fi
 	rm -rf ${DATA_FOLDER}
@@ -123,7 +123,7 @@ Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: Lichen
 
 Files: *
-Copyright: the authors of Lichen
+Copyright: 2026, the authors of Lichen
 License: Apache-2.0
 ${packages.map(({ path, name, license }) => `\nFiles: ${path}/*\nCopyright: the authors of ${name}\nLicense: ${license}\n`).join("")}
 License: Apache-2.0
@@ -149,6 +149,10 @@ ${PACKAGE}: embedded-javascript-library *
 # npm packages lie beside each other in a private folder, with their licences.
 ${PACKAGE}: extra-license-file *
 ${PACKAGE}: package-contains-documentation-outside-usr-share-doc *
+# What npm packages call scripts is run by Node or by nobody.
+${PACKAGE}: script-not-executable *
+# Tensors, whose first bytes a font could have.
+${PACKAGE}: truetype-font-wrong-filename *
 # The commands explain themselves: lichen COMMAND --help.
 ${PACKAGE}: no-manual-page *
 `;
