@@ -15,7 +15,12 @@ export const SUBJECTS = ["round", "adapter", "error"] as const;
 export type Subject = (typeof SUBJECTS)[number];
 
 /** Null: a code of a later version, or none at all. */
-export const meaningOf = (code: string, of: Subject): Meaning | null => MEANINGS[of][code] ?? null;
+export function meaningOf(code: string, of: Subject): Meaning | null {
+  if (!Object.hasOwn(MEANINGS[of], code)) return null;
+  // A reason's row holds more than its words.
+  const { explanation, todo } = MEANINGS[of][code]!;
+  return { explanation, todo };
+}
 
 /** Everything that a code means, whatever it is said of. */
 export const meaningsOf = (code: string): Meaning[] => {

@@ -41,6 +41,10 @@ test("every code of every table is explained, with what to do", () => {
   }
 });
 
+test("what every object has is no code", () => {
+  expect(meaningsOf("constructor")).toEqual([]);
+});
+
 test("all reasons that hold are told in their order, in words, with what was found and what is wanted", () => {
   const answer = why({
     ...NOTHING,

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
-import { samplesSchema } from "../../device/api/sample-schemas.ts";
+import { importedSchema, labelledSchema, purgedSchema, samplesSchema } from "../../device/api/sample-schemas.ts";
 import {
   adaptersSchema,
   boardSchema,
@@ -22,11 +22,10 @@ const named = (name: string, shape: z.ZodRawShape) =>
 const level = z.enum(["ok", "warning", "problem"]);
 const meaning = { explanation: z.string(), todo: z.string() };
 
+type Row = readonly [words: string[], schema: z.ZodType, codes?: number[]];
+
 /** What each command that asks prints with `--json`, and how it may end. Those that change something come last. */
-const COMMANDS = (
-  probe: string,
-  folder: string,
-): readonly (readonly [words: string[], schema: z.ZodType, codes?: number[]])[] => [
+const COMMANDS = (probe: string, folder: string): readonly Row[] => [
   [["status"], statusSchema],
   [["why"], whySchema],
   [
@@ -66,9 +65,33 @@ const COMMANDS = (
     ["bugreport", "--out", join(folder, "report.tar.gz"), "--force"],
     named("bugreport", { file: z.string(), bytes: z.number(), contents: z.array(z.string()).min(8) }),
   ],
+];
+
+/** Those about samples, and a round. */
+const SAMPLES = (folder: string): readonly Row[] => [
+  [["label", "last", "one"], labelledSchema],
+  [["samples", "export", "--out", join(folder, "samples.tar")], named("exported", { file: z.string() })],
+  [["samples", "import", join(folder, "samples.tar")], importedSchema],
+  [["samples", "purge", "--all"], purgedSchema],
+  [
+    ["config", "show", join(folder, "lichend.yaml")],
+    named("config", { config: z.looseObject({ device: z.string() }) }),
+  ],
+  [
+    ["config", "check", join(folder, "lichend.yaml")],
+    named("config-check", { file: z.string(), mistakes: z.array(z.never()) }),
+  ],
+  // The second one has nothing new to learn from.
+  [["adapt"], roundAnswerSchema, [0, 1]],
+];
+
+const PINNING: readonly Row[] = [
   [["use", "base"], useSchema],
   [["use", "--auto"], useSchema],
 ];
+
+/** Dozens of processes, one after the other, on a machine that may have other work. */
+const PATIENCE_MS = 300_000;
 
 async function trained(): Promise<{ of: Board; probe: string }> {
   // Port 9 (discard) of the loopback, where nothing listens.
@@ -80,29 +103,50 @@ async function trained(): Promise<{ of: Board; probe: string }> {
   return { of, probe: first!.file };
 }
 
-test("every command answers a script by its schema, and a person in 80 columns without an escape", async () => {
-  const { of, probe } = await trained();
-  for (const [words, schema, codes = [0]] of COMMANDS(probe, of.folder)) {
-    const json = await of.lichen(...words, "--json");
-    expect(codes, `${words.join(" ")}: ${json.stderr}`).toContain(json.code);
-    expect(json.stderr).toBe("");
-    expect(json.stdout.trimEnd(), words.join(" ")).not.toContain("\n");
-    const parsed = schema.safeParse(JSON.parse(json.stdout));
-    expect(parsed.error?.issues ?? [], words.join(" ")).toEqual([]);
+async function holds(of: Board, [words, schema, codes = [0]]: Row): Promise<void> {
+  const json = await of.lichen(...words, "--json");
+  expect(codes, `${words.join(" ")}: ${json.stderr}`).toContain(json.code);
+  expect(json.stderr).toBe("");
+  expect(json.stdout.trimEnd(), words.join(" ")).not.toContain("\n");
+  const parsed = schema.safeParse(JSON.parse(json.stdout));
+  expect(parsed.error?.issues ?? [], words.join(" ")).toEqual([]);
 
-    const { code, stdout } = await of.lichen(...words);
-    expect(code, words.join(" ")).toBe(json.code);
-    expect(stdout, words.join(" ")).not.toMatch(/(?!\n)\p{Cc}/u);
-    // A path to copy is one word, whatever its length.
-    const lines = stdout.split("\n").filter((line) => !line.startsWith("wrote /"));
-    expect(Math.max(...lines.map((line) => line.length)), `${words.join(" ")}\n${stdout}`).toBeLessThanOrEqual(80);
-  }
-  expect(rollbackSchema.safeParse(JSON.parse((await of.lichen("rollback", "--json")).stdout)).success).toBe(true);
-  expect((await of.lichen("why")).stdout).toMatch(/^Out of service: [0-9a-f]{12}, ROLLED_BACK$/m);
+  const { code, stdout } = await of.lichen(...words);
+  expect(codes, words.join(" ")).toContain(code);
+  expect(stdout, words.join(" ")).not.toMatch(/(?!\n)\p{Cc}/u);
+  // A path to copy is one word, whatever its length.
+  const lines = stdout.split("\n").filter((line) => !line.startsWith("wrote /"));
+  expect(Math.max(...lines.map((line) => line.length)), `${words.join(" ")}\n${stdout}`).toBeLessThanOrEqual(80);
+}
 
-  const values = await of.lichen("completion", "--values", "models");
-  expect(values.stdout).toBe("main\n");
-});
+test(
+  "every command answers a script by its schema, and a person in 80 columns without an escape",
+  async () => {
+    const { of, probe } = await trained();
+    for (const row of COMMANDS(probe, of.folder)) await holds(of, row);
+    expect(rollbackSchema.safeParse(JSON.parse((await of.lichen("rollback", "--json")).stdout)).success).toBe(true);
+    expect((await of.lichen("why")).stdout).toMatch(/^Out of service: [0-9a-f]{12}, ROLLED_BACK$/m);
+
+    for (const row of PINNING) await holds(of, row);
+
+    const values = await of.lichen("completion", "--values", "models");
+    expect(values.stdout).toBe("main\n");
+  },
+  PATIENCE_MS,
+);
+
+test(
+  "so does every command about samples, the configuration, and a round that is asked for",
+  async () => {
+    const of = await board({ training: { minNewSamples: 1000, epochs: 1 } });
+    await of.start();
+    const train = await recordings("board-a", "train");
+    await dropAll(of, train);
+    await vi.waitFor(async () => expect((await of.status()).samples.total).toBe(train.length), WAIT);
+    for (const row of SAMPLES(of.folder)) await holds(of, row);
+  },
+  PATIENCE_MS,
+);
 
 test("whoever only asks the daemon does without ONNX Runtime, sharp and the database", async () => {
   const of = await board();
