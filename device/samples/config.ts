@@ -13,7 +13,7 @@ export const samplesConfig = z.strictObject({
     .positive()
     .default(256 * 1024 * 1024)
     .describe(
-      "Bound of the sample store; beyond it unlabelled samples go first, then the oldest sample of the biggest class.",
+      "Bound of the sample store; beyond it unlabelled samples go first, down to a tenth of it, then the oldest sample of the biggest class.",
     ),
   privacy: z
     .enum(["raw", "features", "none"])

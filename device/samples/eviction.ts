@@ -4,9 +4,12 @@ export interface Evictable {
   readonly bytes: number;
 }
 
+/** Of the store, for what nobody has labelled yet. With nothing left for it, a store full of labels would learn no more for ever. */
+const UNLABELLED_SHARE = 0.1;
+
 /**
- * Which samples must go so that the rest fits. Unlabelled ones go first, since nobody has spent a thought on them; then the oldest of
- * the biggest class: a class heard rarely keeps its few samples.
+ * Which samples must go so that the rest fits. Unlabelled ones beyond their share go first, since nobody has spent a thought on them;
+ * then the oldest of the biggest class: a class heard rarely keeps its few samples.
  * @param samples oldest first
  */
 export function evictions<S extends Evictable>(samples: readonly S[], maxBytes: number): S[] {
@@ -17,14 +20,13 @@ export function evictions<S extends Evictable>(samples: readonly S[], maxBytes: 
     ofClass.bytes += sample.bytes;
     classes.set(sample.label, ofClass);
   }
-  const unlabelled = classes.get(null);
+  const unlabelled = classes.get(null) ?? { bytes: 0, waiting: [] };
   classes.delete(null);
   let total = samples.reduce((sum, sample) => sum + sample.bytes, 0);
   const evicted: S[] = [];
   while (total > maxBytes) {
-    const next = unlabelled?.waiting.length
-      ? unlabelled
-      : [...classes.values()].reduce((a, b) => (b.bytes > a.bytes ? b : a));
+    const biggest = [...classes.values()].reduce((a, b) => (b.bytes > a.bytes ? b : a), { bytes: 0, waiting: [] });
+    const next = unlabelled.bytes > UNLABELLED_SHARE * maxBytes || biggest.bytes === 0 ? unlabelled : biggest;
     const oldest = next.waiting.shift()!;
     next.bytes -= oldest.bytes;
     total -= oldest.bytes;

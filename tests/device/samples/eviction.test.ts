@@ -23,6 +23,22 @@ test("what stays fits, what goes is no more than needed, and each class loses it
   );
 });
 
+test("a store full of labels still keeps what may be labelled next", () => {
+  const labelled = Array.from({ length: 100 }, (_, at) => ({ label: "abc"[at % 3]!, bytes: 10, at }));
+  const waiting = Array.from({ length: 30 }, (_, at) => ({ label: null, bytes: 10, at: 100 + at }));
+  const gone = evictions([...labelled, ...waiting], 1000);
+  // A tenth of the store: the ten that came last.
+  expect(gone.filter(({ label }) => label === null).map(({ at }) => at)).toEqual(
+    Array.from({ length: 20 }, (_, at) => 100 + at),
+  );
+  expect(gone.filter(({ label }) => label !== null).map(({ at }) => at)).toHaveLength(10);
+});
+
+test("what is unlabelled alone may fill the store, and goes oldest first", () => {
+  const waiting = Array.from({ length: 12 }, (_, at) => ({ label: null, bytes: 10, at }));
+  expect(evictions(waiting, 100).map(({ at }) => at)).toEqual([0, 1]);
+});
+
 test("every label has a folder of its own that is one plain name", () => {
   const word = fc.oneof(fc.string(), fc.constantFrom("inbox", "done", "rejected", ".", "..", "a/b", "a b", "%69nbox"));
   fc.assert(
