@@ -1,3 +1,4 @@
+import { LichenError } from "../runtime/errors.ts";
 import {
   type Adapter,
   assertAdapterFits,
@@ -21,14 +22,24 @@ export interface Engine {
 
 /** @throws MODEL_NOT_FOUND, MODEL_CORRUPT, BAD_CARD, REHEARSAL_CORRUPT */
 export async function loadEngine(folder: string, threads: number): Promise<Engine> {
-  const model = await loadModel(folder);
+  let atHand: ModelPackage | null = await loadModel(folder);
+  const { card, sha256 } = atHand;
+
+  /** Read again for each session but the first: between two, which may be years apart, only the session holds the model. */
+  async function whole(): Promise<ModelPackage> {
+    const model = atHand ?? (await loadModel(folder));
+    atHand = null;
+    if (model.sha256 === sha256) return model;
+    throw new LichenError("MODEL_CORRUPT", { at: folder, found: `sha256 ${model.sha256}`, wanted: sha256 });
+  }
+
   return {
-    model,
-    preprocessor: createPreprocessor(model.card.preprocessing),
-    open: (adapter) => createClassifier(model, { threads, ...(adapter && { adapter }) }),
+    model: { card, sha256 },
+    preprocessor: createPreprocessor(card.preprocessing),
+    open: async (adapter) => createClassifier(await whole(), { threads, ...(adapter && { adapter }) }),
     decode(bytes, at) {
       const adapter = decodeAdapter(bytes, at);
-      assertAdapterFits(adapter, model);
+      assertAdapterFits(adapter, { card, sha256 });
       return adapter;
     },
   };

@@ -106,7 +106,7 @@ export function decodeAdapter(bytes: Uint8Array, at: string): Adapter {
 }
 
 /** @throws ADAPTER_WRONG_BASE unless it was trained on this very model. */
-export function assertAdapterFits(adapter: Adapter, model: ModelPackage): void {
+export function assertAdapterFits(adapter: Adapter, model: Pick<ModelPackage, "card" | "sha256">): void {
   const { base } = adapter.description;
   if (base.sha256 !== model.sha256) {
     throw new LichenError("ADAPTER_WRONG_BASE", {

@@ -39,6 +39,8 @@ export async function createClassifier(model: ModelPackage, options: ClassifierO
   const output = model.model.graph.outputs[0]!.name;
   const { probabilities: probabilitiesOf } = OUTPUTS[beforeActivation(model.model.graph, output).activation];
   const labels = classesOf(model, options.adapter);
+  // All that an answer needs of the model: a session has it in its own form, and nothing here is to hold it once more.
+  const { path } = model;
   return {
     labels,
     adapter: options.adapter?.sha256 ?? null,
@@ -46,7 +48,7 @@ export async function createClassifier(model: ModelPackage, options: ClassifierO
       const { [output]: answer } = await session.run({ [input.name]: checkedFeatures(features, input) });
       if (answer?.data.length !== labels.length) {
         throw new LichenError("BAD_CARD", {
-          at: model.path,
+          at: path,
           found: `${labels.length} labels`,
           wanted: `${answer?.data.length}`,
         });

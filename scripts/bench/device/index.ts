@@ -1,8 +1,11 @@
-import { existsSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { bundle } from "../../bundle/bundle.ts";
+import { sharedFolder, trashnetFolder } from "../../datasets/shared.ts";
 import { recordings } from "../../demo/board.ts";
 import { markdownTable } from "../tables.ts";
 import { startBoard } from "./board.ts";
@@ -13,8 +16,8 @@ const STARTS = 5;
 const IDLE_SECONDS = Number(process.env.LICHEN_IDLE_SECONDS ?? 60);
 const [TURNS, SWAPS, EPOCHS, IDLE_TURN_MS] = [3, 100, 400, 8000];
 const RECORDINGS = "scripts/demo/recordings/board-a";
-/** A package of a bigger network and a picture for it, where somebody has imported one: `LICHEN_PICTURE_MODEL`, `LICHEN_PICTURE`. */
-const picture = { model: process.env.LICHEN_PICTURE_MODEL, sample: process.env.LICHEN_PICTURE };
+/** A bigger network, by others. */
+const PICTURES = { name: "mobilenet-v2-int8", file: "models/mobilenet_v2_1.0_224.int8.tflite" };
 
 /** What a daemon costs a board that has other things to do, and what training costs inference. */
 export async function benchDevice(): Promise<string> {
@@ -29,11 +32,11 @@ export async function benchDevice(): Promise<string> {
       "spoken-digits",
       await measure({ program, folder: path.join(folder, "digits"), ...spoken }),
     );
-    const { model, sample } = picture;
-    if (model && sample && existsSync(model) && existsSync(sample)) {
-      const pictures = await measure({ program, folder: path.join(folder, "pictures"), model, sample });
-      rows.push(...footprintRows(path.basename(model), pictures));
-    }
+    const pictures = await importPictures(path.join(folder, PICTURES.name));
+    if (pictures)
+      rows.push(
+        ...footprintRows(PICTURES.name, await measure({ program, folder: path.join(folder, "pictures"), ...pictures })),
+      );
     rows.push(...(await latencyRows(program, path.join(folder, "latency"))));
     const load = loadavg().map((of) => of.toFixed(1));
     return [
@@ -44,6 +47,16 @@ export async function benchDevice(): Promise<string> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** null where the network or pictures are not there. */
+async function importPictures(model: string): Promise<{ model: string; sample: string } | null> {
+  const file = path.join(sharedFolder(), PICTURES.file);
+  const pictures = path.join(trashnetFolder(), "val", "glass");
+  if (!existsSync(file) || !existsSync(pictures)) return null;
+  const words = ["dist/device/lichen.js", "models", "get", PICTURES.name, "--from", file, "--out", model];
+  await promisify(execFile)(process.execPath, words);
+  return { model, sample: path.join(pictures, readdirSync(pictures).sort()[0]!) };
 }
 
 const measure = (of: { program: string; folder: string; model: string; sample: string }) =>
