@@ -18,7 +18,6 @@ export function driftSvg({ halfHours, rounds, words, labelledEvery }: DriftResul
   const y = scaleLinear([lowest(halfHours), 1], [AREA.bottom, AREA.top + 8]).nice(5);
   const line = (of: (at: HalfHour) => number) =>
     halfHours.map((at, n) => `${n === 0 ? "M" : "L"}${px(x(at.hour))} ${px(y(of(at)))}`).join("");
-  const last = halfHours.at(-1);
   const title = "24 hours in which a place drifts away from its model";
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-labelledby="title description">`,
@@ -34,7 +33,7 @@ export function driftSvg({ halfHours, rounds, words, labelledEvery }: DriftResul
     `<text class="tick" x="${px(x(SHIFT_CHANGE_HOUR)) + 6}" y="${AREA.top + 10}">somebody else speaks</text>`,
     `<path class="without" d="${line((at) => at.without)}"/>`,
     `<path class="with" d="${line((at) => at.withLichen)}"/>`,
-    ...(last ? [name("with Lichen", y(last.withLichen)), name("without", y(last.without))] : []),
+    ...names(halfHours.slice(-NAMED_HALF_HOURS), y),
     `<text class="tick" x="${AREA.left - 8}" y="${ROUNDS_Y + 4}" text-anchor="end">rounds</text>`,
     ...rounds.map((round) => mark(round, px(x(round.hour)))),
     ...legend(),
@@ -69,9 +68,19 @@ function hours(x: (hour: number) => number): string[] {
   });
 }
 
-/** Above the end of its line, inside the picture. */
+/** The width of a name, in half hours. */
+const NAMED_HALF_HOURS = 8;
+
+/** At the end of the lines: the upper one's above it, the lower one's below. */
+function names(end: readonly HalfHour[], y: (share: number) => number): string[] {
+  if (end.length === 0) return [];
+  const top = y(Math.max(...end.map(({ withLichen }) => withLichen))) - 8;
+  const bottom = y(Math.min(...end.map(({ without }) => without))) + 18;
+  return [name("with Lichen", top), name("without", bottom)];
+}
+
 const name = (text: string, y: number): string =>
-  `<text class="label best" x="${AREA.right - 4}" y="${px(y - 8)}" text-anchor="end">${text}</text>`;
+  `<text class="label best" x="${AREA.right - 4}" y="${px(y)}" text-anchor="end">${text}</text>`;
 
 const mark = ({ accepted, hour, reason, seconds }: DriftRound, x: number): string =>
   `<g><title>${clock(hour)}: ${reason}, ${seconds.toFixed(1)} s</title><circle class="${accepted ? "on" : "off"}" cx="${x}" cy="${ROUNDS_Y}" r="4.5"/></g>`;

@@ -17,7 +17,7 @@ const IDLE_SECONDS = Number(process.env.LICHEN_IDLE_SECONDS ?? 60);
 const [TURNS, SWAPS, EPOCHS, IDLE_TURN_MS] = [3, 100, 400, 8000];
 const RECORDINGS = "scripts/demo/recordings/board-a";
 /** A bigger network, by others. */
-const PICTURES = { name: "mobilenet-v2-int8", file: "models/mobilenet_v2_1.0_224.int8.tflite" };
+const PICTURES = { name: "mobilenet-v2-int8-labels", file: "models/mobilenet_v2_1.0_224.int8.tflite" };
 
 /** What a daemon costs a board that has other things to do, and what training costs inference. */
 export async function benchDevice(): Promise<string> {
