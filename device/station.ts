@@ -321,7 +321,7 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
   return {
     name: config.name,
     board,
-    isTraining: () => rounds.facts().phase === "training",
+    isTraining: rounds.isTraining,
     work: () => ({
       inferenceMs: line.busyMs(),
       sources: [...pulses].map(([name, { busyMs }]) => ({ name, busyMs: busyMs() })),

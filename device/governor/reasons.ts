@@ -56,7 +56,9 @@ export const REASONS = {
     explanation: "another model of this board trains: there is memory for one at a time",
     todo: "wait for it; `lichen rounds --of` that model shows how far it is",
     holds: ({ round }, policy) =>
-      round.elsewhere !== null && round.phase === "none" ? look(`${round.elsewhere} trains`, "none", policy) : null,
+      round.elsewhere !== null && (round.phase === "none" || round.phase === "paused")
+        ? look(`${round.elsewhere} trains`, "none", policy)
+        : null,
   },
   TOO_FEW_NEW_SAMPLES: {
     about: "samples",

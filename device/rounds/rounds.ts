@@ -88,6 +88,8 @@ export interface Rounds {
   /** The governor's last word: why no round runs, or that one does. */
   ruling(): Ruling | null;
   facts(): RoundFacts;
+  /** Whether a training process runs, is held, or is about to begin: it has the board's memory. Asks nobody elsewhere, who may ask here. */
+  isTraining(): boolean;
 }
 
 type Of<T extends RoundState["tag"]> = Extract<RoundState, { tag: T }>;
@@ -174,7 +176,9 @@ export function createRounds(options: RoundsOptions): Rounds {
 
   function obey(said: Ruling): void {
     if (isStopping) return;
-    if (said.tag === "start") void inLine(() => train("samples")).catch(failed);
+    // While the governor thought, another model may have begun.
+    if (said.tag === "start" && options.elsewhere() !== null) reconsider();
+    else if (said.tag === "start") void inLine(() => train("samples")).catch(failed);
     else if (said.tag === "go on" && state.tag === "paused") void dispatch({ tag: "resume" });
     else if (said.tag === "go on") training.release();
     else if (said.tag === "pause" && isWorking(state)) training.pause(said.reasons[0]);
@@ -488,6 +492,7 @@ export function createRounds(options: RoundsOptions): Rounds {
     state: () => state,
     ruling: () => ruling,
     facts,
+    isTraining: () => (about() === null ? waiting > 0 : isWorking(state)),
   };
 }
 

@@ -49,11 +49,18 @@ interface Changes {
   readonly incumbent?: () => { sha256: string; path: string } | null;
   readonly shadow?: z.input<typeof shadowSchema>;
   readonly disk?: Disk;
+  readonly elsewhere?: () => string | null;
 }
 
 /** Rounds over a folder; the folder outlives it, as a disk outlives a process. */
 async function opened(folder: string, work: Work, changes: Changes = {}) {
-  const { samples = sampleList(9), incumbent = () => null, shadow = {}, disk = nodeDisk } = changes;
+  const {
+    samples = sampleList(9),
+    incumbent = () => null,
+    shadow = {},
+    disk = nodeDisk,
+    elsewhere = () => null,
+  } = changes;
   const clock = testClock();
   const candidate = join(folder, "candidate.safetensors");
   const barred = new Set<string | null>();
@@ -90,7 +97,7 @@ async function opened(folder: string, work: Work, changes: Changes = {}) {
     keeper,
     incumbent,
     decode: decodeFake,
-    elsewhere: () => null,
+    elsewhere,
     runJob(job, onProgress) {
       jobs.push(job);
       onProgress({ phase: "train", done: 1, total: 2 });
@@ -478,6 +485,30 @@ test("a candidate that must not serve is not installed, whatever the gate says, 
   expect((await request(board)).outcome).toMatchObject({ tag: "rejected", reason: "SAME_AS_REFUSED" });
   expect(board.keeper.install).not.toHaveBeenCalled();
   expect(board.onTrained).not.toHaveBeenCalled();
+});
+
+test("two models of one board ask each other who trains: one asked for beside the other waits, and goes on after it", async () => {
+  let finish = (_: Verdict) => {};
+  const board: { [name: string]: Board } = {};
+  const other = (name: string) => () => (board[name]?.rounds.isTraining() ? name : null);
+  const work = () => new Promise<Verdict>((resolve) => (finish = resolve));
+  const ears = await opened(await temporaryFolder(), work, { elsewhere: other("eyes") });
+  const eyes = await opened(await temporaryFolder(), async () => verdict(false), { elsewhere: other("ears") });
+  Object.assign(board, { ears, eyes });
+
+  const first = request(ears);
+  await vi.waitFor(() => expect(ears.jobs).toHaveLength(1));
+  const second = request(eyes);
+  await vi.waitFor(() => expect(eyes.rounds.state()).toMatchObject({ reason: "OTHER_MODEL_TRAINS" }));
+  eyes.clock.pass(GOVERNOR.lookMs);
+  await waitsFor(eyes, "OTHER_MODEL_TRAINS");
+  expect(eyes.jobs).toEqual([]);
+  expect(eyes.rounds.isTraining()).toBe(false);
+
+  finish(verdict(false));
+  await first;
+  eyes.clock.pass(GOVERNOR.lookMs);
+  expect((await second).outcome).toMatchObject({ tag: "rejected", reason: "NO_GAIN" });
 });
 
 test("whatever step of a round the power goes at, the rounds after it bring the adapter to serve", async () => {
