@@ -9,9 +9,8 @@ type Fetch = (request: Request) => Response | Promise<Response>;
 export function requestListener(fetch: Fetch): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   let loading: Promise<(request: IncomingMessage, response: ServerResponse) => Promise<void>> | undefined;
   return async (request, response) => {
-    loading ??= import("@hono/node-server").then(({ getRequestListener }) =>
-      getRequestListener(fetch, { overrideGlobalObjects: false }),
-    );
+    // It puts a Request of its own in place of the global one, without which Hono cannot bound a body of unknown length.
+    loading ??= import("@hono/node-server").then(({ getRequestListener }) => getRequestListener(fetch));
     const answer = await loading;
     await answer(request, response);
   };
