@@ -103,8 +103,11 @@ export interface SampleStoreOptions extends Pick<SamplesConfig, "maxBytes" | "pr
 export function createSampleStore(options: SampleStoreOptions): SampleStore {
   const { directory, labels, privacy, index, erase, disk, clock, log } = options;
   const journal = createJournal(disk, join(directory, INDEX_FOLDER, "journal"), erase);
+  const classes: ReadonlySet<string> = new Set(labels);
   // By hash, in the order of arrival.
   const samples = new Map<string, StoredSample>();
+  /** Of all of them: added up for each new one, ten thousand dropped at once would take hours. */
+  let heldBytes = 0;
   let sequence = 0;
   let isIndexBehind = false;
   let last: Promise<unknown> = Promise.resolve();
@@ -146,6 +149,7 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
     const position = await journal.append([entry]);
     await writeDurably(disk, pathOf(entry), bytes);
     samples.set(sha256, { ...entry, path: pathOf(entry), arrivedMs: clock.monotonicMs() });
+    heldBytes += entry.bytes;
     await indexed([entry], position);
     await evict(sha256);
     return "stored";
@@ -205,11 +209,13 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
 
   /** The sample just taken stays, whatever its size: it has been acknowledged. */
   async function evict(newest: string): Promise<void> {
+    if (heldBytes <= options.maxBytes) return;
     const evicted: string[] = [];
     for (const sample of evictions([...samples.values()], options.maxBytes).filter(({ sha256 }) => sha256 !== newest)) {
       try {
         await disk.remove(sample.path);
         samples.delete(sample.sha256);
+        heldBytes -= sample.bytes;
         evicted.push(sample.sha256);
         log.info({ sha256: sample.sha256, label: sample.label }, "sample evicted: the store is full");
       } catch (error) {
@@ -223,7 +229,10 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
     async start() {
       const opened = await openStore({ directory, labels, index, journal, erase, disk, log });
       sequence = opened.sequence;
-      for (const { entry, path } of opened.samples) samples.set(entry.sha256, { ...entry, path, arrivedMs: null });
+      for (const { entry, path } of opened.samples) {
+        samples.set(entry.sha256, { ...entry, path, arrivedMs: null });
+        heldBytes += entry.bytes;
+      }
       warnOfUnwanted([...samples.values()], privacy, log);
     },
     async stop() {
@@ -237,8 +246,7 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
         if (known === undefined) throw new LichenError("NO_SUCH_SAMPLE", { found: sha256 });
         return relabel(known, label, origin);
       }),
-    list: () =>
-      privacy === "none" ? [] : [...samples.values()].filter(isLabelled).filter(({ label }) => labels.includes(label)),
+    list: () => (privacy === "none" ? [] : ofClasses(samples.values(), classes)),
     unlabelled: () => (privacy === "none" ? [] : [...samples.values()].filter((sample) => !isLabelled(sample))),
     all: () => [...samples.values()],
     erase: (sha256s) =>
@@ -249,6 +257,7 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
           if (sample === undefined) continue;
           await erase(sample.path);
           samples.delete(sha256);
+          heldBytes -= sample.bytes;
         }
         const position = await journal.rewrite(entries(), sequence++);
         await index.rewrite({ entries: entries(), position }).catch((cause) => {
@@ -257,6 +266,13 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
         });
       }),
   };
+}
+
+/** In one pass: it is asked with every sample that comes. */
+function ofClasses(samples: Iterable<StoredSample>, classes: ReadonlySet<string>): LabelledSample[] {
+  const found: LabelledSample[] = [];
+  for (const sample of samples) if (isLabelled(sample) && classes.has(sample.label)) found.push(sample);
+  return found;
 }
 
 const hashOf = ({ bytes, extension, sha256 }: IncomingSample): string =>
