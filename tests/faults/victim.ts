@@ -37,8 +37,8 @@ export interface Victim {
   /** Runs it until it answers.  @throws with its log when it ends instead */
   start(fault?: Fault): Promise<Running>;
   status(): Promise<Status>;
-  /** Waits until something holds. @throws DIED when the daemon ends before */
-  until(holds: () => unknown): Promise<void>;
+  /** Waits until something holds, and gives it.  @throws when the daemon ends before */
+  until<T>(holds: () => T | Promise<T>): Promise<T>;
   /** As a careful sender does: whole, or not there. */
   drop(file: string, place: string): Promise<string>;
   /** What all of its lives have logged. */
@@ -115,15 +115,11 @@ export async function victim({ copyOf, changes, data: elsewhere }: Place = {}): 
       return started;
     },
     status: () => client.get("/v1/status", statusSchema),
-    until: (holds) =>
-      vi
-        .waitFor(async () => {
-          if (running.size === 0) return;
-          await holds();
-        }, PATIENCE)
-        .then(() => {
-          if (running.size === 0) throw new Error("DIED");
-        }),
+    async until(holds) {
+      const found = await vi.waitFor(async () => (running.size === 0 ? null : { value: await holds() }), PATIENCE);
+      if (found === null || running.size === 0) throw new Error("the daemon is gone");
+      return found.value;
+    },
     async drop(file, place) {
       const target = join(folder, "watch", place);
       await mkdir(dirname(target), { recursive: true });
