@@ -10,58 +10,72 @@ import { pauseSchema, processSchema, shadowSchema } from "../rounds/config.ts";
 import { samplesConfig } from "../samples/config.ts";
 import { folderSchema, sourcesSchema } from "../sources/config.ts";
 
-const training = z.strictObject({
-  method: z
-    .string()
-    .min(1)
-    .default("head+bias")
-    .describe("What a round trains: a method of the runtime, or several joined by `+`."),
-  minNewSamples: z
-    .int()
-    .positive()
-    .default(20)
-    .describe("A round starts when so many labelled samples have come since the last one."),
-  settleSeconds: z
-    .number()
-    .nonnegative()
-    .default(3)
-    .describe("… and when no sample has come for so long, so that a burst makes one round and not five."),
-  holdOut: z
-    .number()
-    .min(0.05)
-    .max(0.5)
-    .default(0.2)
-    .describe("Part of each class that is never trained on and judges the result."),
-  align: z
-    .boolean()
-    .default(false)
-    .describe(
-      "The place looks or sounds otherwise for good: while no adapter serves, a round begins by aligning with the rehearsal pack, which then does not judge. Needs a method that trains biases with factors or weights, such as `bias+scale`.",
-    ),
-  epochs: z.int().positive().optional().describe("Passes over the samples; without it the runtime decides."),
-  threads: z.int().positive().default(1).describe("Threads of the training process."),
-  cacheBytes: z
-    .int()
-    .nonnegative()
-    .default(256 * 1024 * 1024)
-    .describe("Activations of samples are kept on disk from round to round, up to so much; 0 keeps none."),
-  seed: z.int().nonnegative().default(1).describe("Fixes every random choice of a round."),
-  hangSeconds: z.number().positive().default(120).describe("A training process that is silent for so long is ended."),
-  retrySeconds: z
-    .number()
-    .nonnegative()
-    .default(60)
-    .describe("Wait after a failed round, doubled with each further failure in a row, at most 64 times."),
-  unlabelled: z
-    .int()
-    .nonnegative()
-    .default(0)
-    .describe(
-      "So many of the newest unlabelled samples train along with labelled ones, by the entropy of their answers.",
-    ),
-  pause: pauseSchema.prefault({}),
-  process: processSchema.prefault({}),
-});
+/** Whether a method can bring a layer's outputs back to where they were: a factor or the weights, and the bias. */
+function aligns(method: string): boolean {
+  const parts = method.split("+").map((part) => part.split(":")[0]!);
+  return (
+    ["full", "layerwise"].some((name) => parts.includes(name)) ||
+    ["bias", "scale"].every((name) => parts.includes(name))
+  );
+}
+
+const training = z
+  .strictObject({
+    method: z
+      .string()
+      .min(1)
+      .default("head+bias")
+      .describe("What a round trains: a method of the runtime, or several joined by `+`."),
+    minNewSamples: z
+      .int()
+      .positive()
+      .default(20)
+      .describe("A round starts when so many labelled samples have come since the last one."),
+    settleSeconds: z
+      .number()
+      .nonnegative()
+      .default(3)
+      .describe("… and when no sample has come for so long, so that a burst makes one round and not five."),
+    holdOut: z
+      .number()
+      .min(0.05)
+      .max(0.5)
+      .default(0.2)
+      .describe("Part of each class that is never trained on and judges the result."),
+    align: z
+      .boolean()
+      .default(false)
+      .describe(
+        "The place looks or sounds otherwise for good: while no adapter serves, a round begins by aligning with the rehearsal pack, which then does not judge. Needs a method that trains biases with factors or weights, such as `bias+scale`.",
+      ),
+    epochs: z.int().positive().optional().describe("Passes over the samples; without it the runtime decides."),
+    threads: z.int().positive().default(1).describe("Threads of the training process."),
+    cacheBytes: z
+      .int()
+      .nonnegative()
+      .default(256 * 1024 * 1024)
+      .describe("Activations of samples are kept on disk from round to round, up to so much; 0 keeps none."),
+    seed: z.int().nonnegative().default(1).describe("Fixes every random choice of a round."),
+    hangSeconds: z.number().positive().default(120).describe("A training process that is silent for so long is ended."),
+    retrySeconds: z
+      .number()
+      .nonnegative()
+      .default(60)
+      .describe("Wait after a failed round, doubled with each further failure in a row, at most 64 times."),
+    unlabelled: z
+      .int()
+      .nonnegative()
+      .default(0)
+      .describe(
+        "So many of the newest unlabelled samples train along with labelled ones, by the entropy of their answers.",
+      ),
+    pause: pauseSchema.prefault({}),
+    process: processSchema.prefault({}),
+  })
+  .refine(({ align, method }) => !align || aligns(method), {
+    path: ["method"],
+    error: "one that trains biases with factors or weights, such as bias+scale, since training.align is set",
+  });
 
 const gate = z.strictObject({
   minHeldOut: z

@@ -207,3 +207,13 @@ test("two models of one board hear, store and answer each for itself", async () 
   const nobody = await a.lichen("infer", first!.file, "--of", "eyes");
   expect(nobody).toMatchObject({ code: 1, stderr: expect.stringContaining("NO_SUCH_MODEL") });
 });
+
+test("a board in a place that sounds otherwise for good aligns, and does not keep what it knew elsewhere", async () => {
+  const a = await board({ training: { method: "bias+scale", align: true, settleSeconds: 0.5 } });
+  await a.start();
+  await dropAll(a, await recordings("board-a", "train"));
+  await vi.waitFor(async () => expect((await a.status()).round.last?.outcome.tag).toBe("accepted"), WAIT);
+  const { before, after } = (await a.status()).round.last!.metrics!;
+  expect(after.heldOut!.accuracy).toBeGreaterThan(before.heldOut!.accuracy);
+  expect(after.rehearsal).toBeNull();
+});

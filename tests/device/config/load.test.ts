@@ -65,6 +65,11 @@ test.each([
   ["a model beside several", "model: m\nmodels: {ears: {model: m}}\n", "board.yaml:1: model; found an unknown key"],
   ["a name that cannot be one of a folder", "models: {../x: {model: m}}\n", "models.../x"],
   ["several models that are none", "models: {}\n", "models; found {}; wanted at least one model"],
+  [
+    "aligning with a method that cannot",
+    "model: m\ntraining:\n  align: true\n  method: head+bias\n",
+    'board.yaml:4: training.method; found "head+bias"; wanted one that trains biases with factors or weights',
+  ],
   ["broken YAML", "model: [\n", "board.yaml:"],
   ["a list instead of keys", "- model\n", "the whole file"],
 ])("refuses %s", (_, text, wanted) => {
