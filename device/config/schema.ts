@@ -9,6 +9,7 @@ import { logSchema, metricsSchema } from "../operation/config.ts";
 import { pauseSchema, processSchema, shadowSchema } from "../rounds/config.ts";
 import { samplesConfig } from "../samples/config.ts";
 import { folderSchema, sourcesSchema } from "../sources/config.ts";
+import { brokerKeys } from "./broker.ts";
 
 /** Whether a method can bring a layer's outputs back to where they were: a factor or the weights, and the bias. */
 function aligns(method: string): boolean {
@@ -92,15 +93,11 @@ const gate = z.strictObject({
 });
 
 const mqtt = z.strictObject({
-  broker: z
-    .url({ protocol: /^(mqtts?|wss?)$/, error: "an address such as mqtt://host:1883" })
-    .describe("Address of the broker, `mqtt://host:1883` or `mqtts://…`."),
+  ...brokerKeys,
   fleet: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,64}$/, "letters, digits, '-' and '_', at most 64")
     .describe("Name of the fleet; devices of other fleets are neither heard nor told."),
-  username: z.string().min(1).optional().describe("As whom the broker knows this board."),
-  password: z.string().optional().describe("It is never shown, and never logged."),
   blockBytes: z.int().min(1024).max(65_536).default(16_384).describe("Adapters travel in blocks of this size."),
   publish: z.boolean().default(true).describe("Offer accepted adapters to the fleet."),
   accept: z.boolean().default(true).describe("Take adapters that the fleet offers, when they pass the gate here."),

@@ -1,17 +1,11 @@
 import { z } from "zod";
+import { brokerOrFleetsKeys } from "../config/broker.ts";
 
 const TOPIC_PREFIX = /^[^+#\0/]+(\/[^+#\0/]+){0,3}$/;
 
 /** Results for whoever listens to a broker: a plain topic with JSON for each model. */
 export const resultsSchema = z.strictObject({
-  broker: z
-    .url({ protocol: /^(mqtts?|wss?)$/, error: "an address such as mqtt://host:1883" })
-    .optional()
-    .describe(
-      "Address of the broker, `mqtt://host:1883` or `mqtts://…`; without it, the fleet's, with its username and password.",
-    ),
-  username: z.string().min(1).optional().describe("As whom the broker knows this board."),
-  password: z.string().optional().describe("It is never shown, and never logged."),
+  ...brokerOrFleetsKeys,
   prefix: z
     .string()
     .max(200)

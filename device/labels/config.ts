@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { brokerKeys } from "../config/broker.ts";
 
 /** An MQTT topic filter; `+` and `#` stand for whole levels (MQTT 5.0, 4.7). */
 const filter = z
@@ -53,11 +54,7 @@ export const labelsConfig = z
   .strictObject({
     mqtt: z
       .strictObject({
-        broker: z
-          .url({ protocol: /^(mqtts?|wss?)$/, error: "an address such as mqtt://host:1883" })
-          .describe("Address of the broker, `mqtt://host:1883` or `mqtts://…`."),
-        username: z.string().min(1).optional().describe("As whom the broker knows this board."),
-        password: z.string().optional().describe("It is never shown, and never logged."),
+        ...brokerKeys,
         topic: filter.optional().describe("Where labels are spoken; without it `lichen/labels/DEVICE/MODEL`."),
       })
       .optional()

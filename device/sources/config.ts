@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { WINDOW_POLICY } from "../../runtime/signal/windows.ts";
+import { brokerOrFleetsKeys } from "../config/broker.ts";
 import { RAW_ENCODINGS } from "./stream/wav-stream.ts";
 
 /** Of a source, unique among those of its model: it stands in results, in the status and in logs. */
@@ -119,14 +120,7 @@ export const mqttSourceSchema = z.strictObject({
   name: name
     .default("mqtt")
     .describe("Of the source, unique among those of its model: it stands in results, in the status and in logs."),
-  broker: z
-    .url({ protocol: /^(mqtts?|wss?)$/, error: "an address such as mqtt://host:1883" })
-    .optional()
-    .describe(
-      "Address of the broker, `mqtt://host:1883` or `mqtts://…`; without it, the fleet's, with its username and password.",
-    ),
-  username: z.string().min(1).optional().describe("As whom the broker knows this board."),
-  password: z.string().optional().describe("It is never shown, and never logged."),
+  ...brokerOrFleetsKeys,
   topics: z.array(topicSchema).min(1).describe("Each message is one file: WAV, JPEG, PNG or WebP."),
   maxBytes: z
     .int()
