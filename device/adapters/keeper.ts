@@ -169,9 +169,14 @@ export function createKeeper({ shelf, adapters, file, config, clock, log, onReve
 
   /** Barred first and then left: whatever comes between, the next start finishes it. */
   async function bar(adapter: string, reason: RevertReason, act: () => Promise<void>): Promise<void> {
-    const before = standing;
     const known = adapters.known(adapter);
-    await save(barred(standing, adapter, known ? candidateOf(known).parameters : null, reason));
+    await saveThen(barred(standing, adapter, known ? candidateOf(known).parameters : null, reason), act);
+  }
+
+  /** What is only said and could not be done is taken back. */
+  async function saveThen(next: Standing, act: () => Promise<void>): Promise<void> {
+    const before = standing;
+    await save(next);
     try {
       await act();
     } catch (error) {
@@ -245,8 +250,7 @@ export function createKeeper({ shelf, adapters, file, config, clock, log, onReve
     use: (name) =>
       queued(async () => {
         const sha256 = name === null ? null : await find(name);
-        await save(pinnedTo(standing, sha256));
-        await adapters.choose(sha256);
+        await saveThen(pinnedTo(standing, sha256), () => adapters.choose(sha256));
       }),
     release: () => queued(() => save(unpinned(standing))),
     isPinned: () => standing.pinned !== null,

@@ -26,10 +26,12 @@ import { HEARTBEAT_MS, type Job, jobSchema, type TrainerMessage, type Verdict } 
 
 setPriority(constants.priority.PRIORITY_LOW);
 const ending = new AbortController();
+let isDone = false;
 process.on("SIGTERM", () => ending.abort());
 // Ctrl-C in a terminal reaches the whole group; the daemon says what is to be done.
 process.on("SIGINT", () => undefined);
-process.on("disconnect", () => process.exit(1));
+// Also by itself, when it has said everything.
+process.on("disconnect", () => process.exit(isDone ? 0 : 1));
 process.once("message", (message) => void work(jobSchema.parse(message)));
 
 async function work(job: Job): Promise<void> {
@@ -43,6 +45,7 @@ async function work(job: Job): Promise<void> {
     say(failure(error));
   } finally {
     clearInterval(heartbeat);
+    isDone = true;
     process.disconnect();
   }
 }

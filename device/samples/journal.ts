@@ -85,7 +85,10 @@ export function createJournal(disk: Disk, path: string, erase: EraseFile): Journ
       const fresh = new TextEncoder().encode(headerLine(generation) + entries.map(line).join(""));
       const isThere = (await disk.list(folderOf(path))).includes(nameOf(path));
       if (isThere) await disk.rename(path, before).catch((cause) => Promise.reject(storageFailed(path, cause)));
+      // Should it fail, the old one is put back before anything is added to it.
+      isAside = isThere;
       await writeDurably(disk, path, fresh);
+      isAside = false;
       if (isThere) await erase(before);
       isTorn = false;
       position = { generation, bytes: fresh.length };

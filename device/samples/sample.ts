@@ -36,6 +36,9 @@ export const predictionSchema = z.strictObject({
 
 export type Prediction = z.infer<typeof predictionSchema>;
 
+/** @see ECMA-262, 21.4.1.1, "Time Values and Time Range" */
+const LATEST_MS = 8.64e15;
+
 /** All that is known of a sample beside its bytes: a row of the index, a line of the journal. */
 export const entrySchema = z.strictObject({
   /** Of the bytes that came in. */
@@ -48,8 +51,8 @@ export const entrySchema = z.strictObject({
   sequence: z.int().nonnegative(),
   /** Likewise, of the label's last change. */
   labelSequence: z.int().nonnegative(),
-  /** By the board's clock, which may be wrong. */
-  arrivedAtMs: z.number(),
+  /** By the board's clock, which may be wrong; a time that a date can tell. */
+  arrivedAtMs: z.number().min(-LATEST_MS).max(LATEST_MS),
   /** The source that brought it. */
   source: z.string().nullable(),
   prediction: predictionSchema.nullable(),

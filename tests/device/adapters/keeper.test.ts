@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { createAdapters } from "../../../device/adapters/adapters.ts";
@@ -246,6 +246,18 @@ test("a person may bring back what was taken out of service, as long as the boar
   await board.keeper.use(A.sha256);
   expect(board.shelf.isRefused(A.sha256)).toBe(false);
   expect(board.keeper.objectionTo(A)).toBeNull();
+});
+
+test("what cannot be served when a person wants it is not pinned either", async () => {
+  const directory = await temporaryFolder();
+  const board = await booted(directory);
+  await board.keeper.install(A, GOOD);
+  await board.keeper.install(B, GOOD);
+  await truncate(board.shelf.pathOf(A.sha256), 3);
+  await expect(board.keeper.use(A.sha256)).rejects.toMatchObject({ code: "ADAPTER_CORRUPT" });
+  expect([board.serving(), board.keeper.isPinned()]).toEqual([B.sha256, false]);
+  const again = await booted(directory);
+  expect([again.serving(), again.keeper.isPinned()]).toEqual([B.sha256, false]);
 });
 
 test("a pinned adapter that crashes the board gives way all the same, and is pinned no longer", async () => {

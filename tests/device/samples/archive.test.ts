@@ -137,6 +137,13 @@ test("what is wrong with one file keeps no other out", async () => {
   ]);
 });
 
+test("a time that no date can tell is refused: it would spoil every list of samples", async () => {
+  const to = await opened(await temporaryFolder());
+  const bytes = await archive({ late: "l" }, [entry("late", "l", { arrivedAtMs: 1e300 })]);
+  await expect(taken(to, bytes)).rejects.toMatchObject({ code: "BAD_ARCHIVE" });
+  expect(to.all()).toEqual([]);
+});
+
 test("an archive that is cut short, or none, or lies in its manifest is told as such; what was taken in stays", async () => {
   const to = await opened(await temporaryFolder());
   const whole = await archiveOf(await filled());

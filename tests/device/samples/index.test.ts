@@ -2,7 +2,7 @@ import { copyFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } fro
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { nodeDisk } from "../../../device/disk/disk.ts";
+import { type Disk, nodeDisk } from "../../../device/disk/disk.ts";
 import type { SampleStore } from "../../../device/samples/store.ts";
 import { atEveryStep, bytesOf, dyingDisk, temporaryFolder } from "../fixtures.ts";
 import { hashOf, indexPath, journalPath, opened, wav } from "./stores.ts";
@@ -197,6 +197,26 @@ test("the journal is written anew before it grows without bound, and nothing is 
   await store.stop();
   await rm(indexPath(directory));
   expect(known(await opened(directory))).toEqual(known(store));
+});
+
+test("a journal that could not be written anew is the old one, and goes on", async () => {
+  const directory = await temporaryFolder();
+  let isFull = false;
+  const disk: Disk = {
+    ...nodeDisk,
+    write: (path, bytes) =>
+      isFull ? Promise.reject(new Error("no space left on device")) : nodeDisk.write(path, bytes),
+  };
+  const store = await opened(directory, { disk });
+  await store.add({ ...wav("a", "one"), source: "microphone" });
+  await store.add({ ...wav("b", "one"), source: "microphone" });
+  isFull = true;
+  await expect(store.erase([hashOf("b")])).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+  isFull = false;
+  await store.add({ ...wav("c", "one"), source: "camera" });
+  await store.stop();
+  await rm(indexPath(directory));
+  expect((await opened(directory)).all().map(({ source }) => source)).toEqual(["microphone", "camera"]);
 });
 
 test("the longest of the store's own file names fits where names may have 255 bytes", () => {
