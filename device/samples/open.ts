@@ -42,6 +42,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   // read-only refuses even this.
   await disk.sync(directory).catch(later);
 
+  await removeTemporaries(disk, join(directory, INDEX_FOLDER));
   const { files, halfErased } = await findFiles(directory, disk, log);
   for (const path of halfErased) await erase(path).catch(later);
   const indexed = await index.load().catch((error): Indexed & { readonly isDamaged: true } => {

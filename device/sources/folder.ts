@@ -1,6 +1,5 @@
-import { stat } from "node:fs/promises";
-import { basename, extname, join, relative, sep } from "node:path";
-import { type FSWatcher, watch } from "chokidar";
+import { readdir, stat } from "node:fs/promises";
+import { basename, dirname, extname, join, relative, sep } from "node:path";
 import type { Logger } from "pino";
 import { LichenError } from "../../runtime/errors.ts";
 import { listed } from "../../runtime/listed.ts";
@@ -8,6 +7,7 @@ import type { Clock } from "../clock.ts";
 import { type Disk, isMissing } from "../disk/disk.ts";
 import { moveDurably, removeDurably, writeDurably } from "../disk/durable.ts";
 import { labelFolder, RESERVED } from "../samples/label-folder.ts";
+import { createFolderBell } from "./folder-bell.ts";
 import { isRefusal, MAX_FILE_BYTES, type Sink, type Source } from "./source.ts";
 
 export interface FolderSourceOptions {
@@ -34,21 +34,23 @@ export function folderSource(options: FolderSourceOptions): Source {
   const labelOf = new Map(labels.map((label) => [labelFolder(label), label]));
   const place = (name: keyof typeof RESERVED) => join(folder, RESERVED[name]);
   const counts = { accepted: 0, inferred: 0, rejected: 0 };
-  let seen = new Map<string, string>();
-  let callOff = () => {};
-  let watcher: FSWatcher | undefined;
+  /** Files that may be whole: what they were like, and since when. */
+  let seen = new Map<string, { print: string; sinceMs: number }>();
+  let isRunning = false;
+  let isLooking = false;
+  let isRung = false;
+  const callOffs: Record<"bell" | "look" | "sweep", () => void> = { bell: () => {}, look: () => {}, sweep: () => {} };
   let inHand: Promise<void> = Promise.resolve();
 
-  const enqueue = (path: string, sink: Sink) => {
-    inHand = inHand.then(() => (watcher === undefined ? undefined : take(path, sink)));
-  };
-
-  async function take(path: string, sink: Sink): Promise<void> {
+  /** @returns false: the disk, or what stands behind the sink, takes nothing now */
+  async function take(path: string, sink: Sink): Promise<boolean> {
     try {
       await handle(path, sink);
+      return true;
     } catch (error) {
-      if (isMissing(error)) return;
+      if (isMissing(error)) return true;
       log.warn({ err: error, path }, "file left where it is, and tried again later");
+      return false;
     }
   }
 
@@ -72,7 +74,6 @@ export function folderSource(options: FolderSourceOptions): Source {
       // Somebody may have written a new file of that name while the old one was being stored: that one stays.
       // Gone for certain: coming back it would be taken again, and speak against whatever label the sample was given since.
       if ((await fingerprint(path)) === before) await removeDurably(disk, path);
-      else enqueue(path, sink);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       counts.rejected++;
@@ -88,19 +89,40 @@ export function folderSource(options: FolderSourceOptions): Source {
     throw new LichenError("BAD_SAMPLE", { at: path, found: `${bytes} bytes`, wanted: `at most ${MAX_FILE_BYTES}` });
   }
 
-  /** Takes what lies there unchanged since the last sweep: a name that comes back quickly makes no event. */
-  async function sweep(sink: Sink): Promise<void> {
-    const now = new Map<string, string>();
-    for (const name of [RESERVED.inbox, ...labelOf.keys()]) {
-      for (const file of await disk.list(join(folder, name)).catch(() => [])) {
-        const path = join(folder, name, file);
-        const print = UNFINISHED.test(file) ? undefined : await fingerprint(path).catch(() => undefined);
-        if (print === undefined) continue;
-        now.set(path, print);
-        if (seen.get(path) === print) await take(path, sink);
-      }
+  /** What lies there to be taken, by name alone: of ten thousand files only the next few are looked at. */
+  async function* waiting(folders: readonly string[]): AsyncIterable<string> {
+    for (const place of [folder, ...folders]) {
+      for (const entry of await readdir(place, { withFileTypes: true }).catch(() => []))
+        if (!UNFINISHED.test(entry.name) && !(place === folder && entry.isDirectory())) yield join(place, entry.name);
+    }
+  }
+
+  async function openFolders(): Promise<string[]> {
+    const entries = await readdir(folder, { withFileTypes: true });
+    const isOpen = (name: string) => !UNFINISHED.test(name) && !isSettled(name);
+    return entries.filter((entry) => entry.isDirectory() && isOpen(entry.name)).map(({ name }) => join(folder, name));
+  }
+
+  /** Takes files that have not changed for a while, up to so many. @returns whether there may be more to do soon */
+  async function look(sink: Sink, folders: readonly string[]): Promise<boolean> {
+    const now: typeof seen = new Map();
+    /** Where something could not be taken: the rest of that folder waits for the next sweep. */
+    const stuck = new Set<string>();
+    let looked = 0;
+    for await (const path of waiting(folders)) {
+      if (!isRunning || looked >= AT_ONCE) break;
+      if (stuck.has(dirname(path))) continue;
+      const print = await fingerprint(path).catch(() => undefined);
+      if (print === undefined) continue;
+      const nowMs = options.clock.monotonicMs();
+      const before = seen.get(path);
+      const one = before?.print === print ? before : { print, sinceMs: nowMs };
+      now.set(path, one);
+      looked++;
+      if (nowMs - one.sinceMs >= options.stableMs && !(await take(path, sink))) stuck.add(dirname(path));
     }
     seen = now;
+    return looked > stuck.size;
   }
 
   /** Moves a file to its last place, under a free name, with what is to be known about it beside it. */
@@ -128,32 +150,51 @@ export function folderSource(options: FolderSourceOptions): Source {
     name: options.name,
     async start(sink) {
       for (const name of [...labelOf.keys(), ...Object.values(RESERVED)]) await disk.makeFolder(join(folder, name));
-      watcher = watch(folder, {
-        depth: 1,
-        ignored: (path) => path !== folder && (UNFINISHED.test(basename(path)) || isSettled(relative(folder, path))),
-        awaitWriteFinish: { stabilityThreshold: options.stableMs, pollInterval: Math.max(20, options.stableMs / 4) },
-      });
-      watcher.on("add", (path) => enqueue(path, sink));
-      watcher.on("change", (path) => enqueue(path, sink));
-      watcher.on("error", (error) => log.error({ err: error }, "the folder cannot be watched"));
-      await new Promise<void>((ready) => watcher?.once("ready", ready));
-      const sweepAgain = () => {
-        callOff = options.clock.after(options.sweepMs, () => {
-          inHand = inHand.then(() => sweep(sink)).finally(() => watcher && sweepAgain());
+      isRunning = true;
+      const bell = createFolderBell(() => lookSoon(), log);
+      const lookSoon = () => {
+        isRung = true;
+        if (!isRunning || isLooking) return;
+        isLooking = true;
+        callOffs.look = options.clock.after(options.stableMs, () => {
+          inHand = lookNow().finally(() => {
+            isLooking = false;
+            if (isRung) lookSoon();
+          });
         });
       };
+      const lookNow = async () => {
+        isRung = false;
+        try {
+          const folders = await openFolders();
+          await bell.listenTo([folder, ...folders]);
+          if (await look(sink, folders)) isRung = true;
+        } catch (error) {
+          log.error({ err: error }, "the folder cannot be looked through");
+        }
+      };
+      const sweepAgain = () => {
+        callOffs.sweep = options.clock.after(options.sweepMs, () => {
+          lookSoon();
+          sweepAgain();
+        });
+      };
+      callOffs.bell = bell.close;
+      await bell.listenTo([folder, ...(await openFolders())]);
+      lookSoon();
       sweepAgain();
     },
     async stop() {
-      const stopping = watcher;
-      watcher = undefined;
-      callOff();
-      await stopping?.close();
+      isRunning = false;
+      for (const callOff of Object.values(callOffs)) callOff();
       await inHand;
     },
     counts: () => ({ ...counts }),
   };
 }
+
+/** Files that are looked at in one go: between two, whoever waits for the disk has a turn. */
+const AT_ONCE = 64;
 
 /** Hidden and temporary names are files still being written, by whoever writes them. */
 const UNFINISHED = /^\.|\.(tmp|part)$/;
