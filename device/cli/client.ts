@@ -27,12 +27,15 @@ export interface Client {
   follow<T>(path: string, schema: z.ZodType<T>): AsyncIterable<T>;
 }
 
-/** @param model which of the daemon's models is meant; without it the first */
-export function createClient(socket: string, model?: string): Client {
+/**
+ * @param model which of the daemon's models is meant; without it the first
+ * @param answerMs how long what only looks may take
+ */
+export function createClient(socket: string, model?: string, answerMs = ANSWER_MS): Client {
   const addressed = (path: string) =>
     model === undefined ? path : `${path}${path.includes("?") ? "&" : "?"}model=${encodeURIComponent(model)}`;
   const call = async (method: "GET" | "POST", path: string, body?: Body) => {
-    const response = await send(socket, method, addressed(path), body);
+    const response = await send(socket, method, addressed(path), body, method === "GET" ? answerMs : 0);
     if (response.statusCode !== undefined && response.statusCode < 300) return response;
     const refusal = errorSchema.safeParse(parseJson(await text(response)));
     throw refusal.success
@@ -49,18 +52,23 @@ export function createClient(socket: string, model?: string): Client {
   };
 }
 
+/** What only looks is answered at once, or the daemon hangs; what does something may take its time. */
+const ANSWER_MS = 20_000;
+
 function send(
   socketPath: string,
   method: string,
   path: string,
   body: Body = new Uint8Array(),
+  timeout = 0,
 ): Promise<IncomingMessage> {
   return new Promise((answered, failed) => {
     const bytes =
       body instanceof Readable ? null : body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body));
     const headers = bytes === null ? {} : { "content-length": bytes.length };
     // A connection of its own: one that is kept may be closed by the daemon just as a slow board's client sends on it again.
-    const outgoing = request({ socketPath, method, path, headers, agent: false });
+    const outgoing = request({ socketPath, method, path, headers, timeout, agent: false });
+    outgoing.once("timeout", () => outgoing.destroy(new Error(`no answer in ${timeout / 1000} s`)));
     outgoing.once("response", answered);
     outgoing.once("error", (cause) =>
       failed(new LichenError("DAEMON_NOT_REACHABLE", { at: socketPath, found: cause.message, cause })),

@@ -1,6 +1,7 @@
 import type { MqttClient } from "mqtt";
 import type { Logger } from "pino";
 import { connect } from "../mqtt-client.ts";
+import { createPacketBound } from "../sync/packet-bound.ts";
 import type { Message } from "./rule.ts";
 
 /** Somebody who listens to topics. It acts from `start` to `stop`. */
@@ -22,6 +23,9 @@ export interface MqttSubscriberOptions {
 }
 
 const RECONNECT_MS = 5000;
+
+/** Far more than a label or a sensor says; what is bigger is broken off before anybody holds it. */
+const MAX_PACKET_BYTES = 4 * 1024 * 1024;
 
 /**
  * Listens with a session that ends with the connection: what a sensor said while nobody listened is about samples long past. QoS 1, so
@@ -52,6 +56,13 @@ export function mqttSubscriber(options: MqttSubscriberOptions): Subscriber {
       };
       client.on("connect", () => {
         isDown = false;
+        const bound = createPacketBound(MAX_PACKET_BYTES);
+        const { stream } = client!;
+        stream.on("data", (bytes: Uint8Array) => {
+          if (bound.push(bytes)) return;
+          down(new Error(`a packet of more than ${MAX_PACKET_BYTES} bytes`));
+          stream.destroy();
+        });
         client?.subscribe([...filters], { qos: 1 }, (error) => {
           if (error) log.warn({ err: error, filters }, "labels cannot be listened for");
         });

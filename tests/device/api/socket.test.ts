@@ -57,3 +57,12 @@ test("where no daemon answers, the client says so", async () => {
   const path = join(await temporaryFolder(), "none.sock");
   await expect(createClient(path).get("/", named)).rejects.toMatchObject({ code: "DAEMON_NOT_REACHABLE" });
 });
+
+test("a daemon that takes the connection and says nothing is told as one that does not answer", async () => {
+  const path = join(await temporaryFolder(), "s.sock");
+  const server = socketServer(path, () => new Promise<Response>(() => {}));
+  onTestFinished(() => server.stop());
+  await server.start();
+  const error = { code: "DAEMON_NOT_REACHABLE", details: { found: "no answer in 0.05 s" } };
+  await expect(createClient(path, undefined, 50).get("/", named)).rejects.toMatchObject(error);
+});

@@ -2,6 +2,7 @@ import { connectAsync } from "mqtt";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { ruleConfig } from "../../../device/labels/config.ts";
 import { createLabelling } from "../../../device/labels/labelling.ts";
+import type { Message } from "../../../device/labels/rule.ts";
 import { mqttSubscriber } from "../../../device/labels/subscriber.ts";
 import { startBroker } from "../../../scripts/broker.ts";
 import { testClock } from "../clock.ts";
@@ -146,4 +147,29 @@ test("over a broker, also after it was away; what it kept from before is not hea
     },
     { timeout: 10_000, interval: 100 },
   );
+});
+
+test("a message that no label can be is not held in memory, and the next one is heard again", async () => {
+  const broker = await startBroker({ port: 0 });
+  onTestFinished(() => broker.stop());
+  const heard = vi.fn(async (_: Message) => {});
+  const subscriber = mqttSubscriber({
+    ...{ broker: broker.url, clientId: "labels", filters: [TOPIC], reconnectMs: 50, log: silent },
+  });
+  subscriber.start(heard);
+  onTestFinished(() => subscriber.stop());
+  const publisher = await connectAsync(broker.url);
+  onTestFinished(() => publisher.endAsync());
+  const isHeard = (word: string) =>
+    vi.waitFor(
+      async () => {
+        await publisher.publishAsync(TOPIC, word, { qos: 1 });
+        expect(heard.mock.calls.map(([{ payload }]) => `${payload}`)).toContain(word);
+      },
+      { timeout: 10_000, interval: 100 },
+    );
+  await isHeard("one");
+  await publisher.publishAsync(TOPIC, Buffer.alloc(5 * 1024 * 1024, " "), { qos: 1 });
+  await isHeard("two words");
+  expect(heard.mock.calls.filter(([{ payload }]) => payload.length > 100)).toEqual([]);
 });
