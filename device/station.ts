@@ -10,6 +10,7 @@ import { createBoard } from "./board.ts";
 import type { Clock } from "./clock.ts";
 import type { StationConfig } from "./config/schema.ts";
 import type { Disk } from "./disk/disk.ts";
+import { removeTemporaries } from "./disk/durable.ts";
 import { openRandomAccess } from "./disk/random-access.ts";
 import { stateFile } from "./disk/state-file.ts";
 import type { Engine } from "./engine.ts";
@@ -328,6 +329,8 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
     }),
     async start() {
       await ports.jobs.endStrays();
+      // Only now does nobody write there any more.
+      await removeTemporaries(disk, inData("rounds"));
       await store.start();
       problems.push(...(await adapters.start()));
       keeper.start();

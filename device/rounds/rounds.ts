@@ -7,7 +7,7 @@ import type { Keeper } from "../adapters/keeper.ts";
 import { OBJECTIONS } from "../adapters/standing.ts";
 import type { Clock } from "../clock.ts";
 import type { Disk } from "../disk/disk.ts";
-import { removeTemporaries, writeDurably } from "../disk/durable.ts";
+import { writeDurably } from "../disk/durable.ts";
 import type { StateFile } from "../disk/state-file.ts";
 import type { RoundFacts } from "../governor/facts.ts";
 import type { Verdict as Ruling } from "../governor/govern.ts";
@@ -418,7 +418,6 @@ export function createRounds(options: RoundsOptions): Rounds {
 
   return {
     async start() {
-      await removeTemporaries(disk, dirname(options.job.candidate));
       const [past, used] = [await options.history.load(), await options.roles.load()];
       const [file, planned] = [await options.state.load(), await options.plan.load()];
       roles = used.value;
