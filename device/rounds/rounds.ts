@@ -104,6 +104,8 @@ export function createRounds(options: RoundsOptions): Rounds {
   let failure = { inARow: 0, atMs: Number.NEGATIVE_INFINITY };
   let progress: JobProgress | null = null;
   let forgottenMeanwhile: string[] = [];
+  /** The round under way began before this start, and what was forgotten meanwhile is not known by name. */
+  let isTakenUp = false;
   let startedMs = 0;
   let meter = options.meter();
   let shadow: ShadowRun | null = null;
@@ -308,14 +310,19 @@ export function createRounds(options: RoundsOptions): Rounds {
   }
 
   /** What must not come back is refused, and samples that had their round are no longer new. */
-  async function settle({ kind, verdict, outcome, refuse }: Of<"concluding">): Promise<void> {
+  async function settle({ kind, start, verdict, outcome, refuse }: Of<"concluding">): Promise<void> {
     if (verdict === null) return;
     for (const { path, message } of verdict.unreadable) log.warn({ path }, `a stored sample is unreadable: ${message}`);
     if (refuse && outcome.tag === "rejected") await keeper.refuse(verdict.sha256, outcome.reason);
     if (kind !== "train") return;
     const used = forgotten(rolesOf(plannedSamples(plan, options.samples(), [])), forgottenMeanwhile);
-    await options.roles.save(used);
-    roles = used;
+    // What was taken back while it was trained on is in no list any more. And what asked for a fresh start still does, unless this was it
+    // and serves now.
+    const isLearnt = plan.train.some((sha256) => forgottenMeanwhile.includes(sha256));
+    const isStillDue = roles.startAfresh && (outcome.tag !== "accepted" || start !== null || isTakenUp);
+    const next: Roles = isLearnt || isStillDue ? { ...used, startAfresh: true } : used;
+    await options.roles.save(next);
+    roles = next;
   }
 
   async function finish(
@@ -344,6 +351,8 @@ export function createRounds(options: RoundsOptions): Rounds {
   }
 
   async function train(trigger: "samples" | "request", waitFor: string | null = null): Promise<Round> {
+    forgottenMeanwhile = [];
+    isTakenUp = false;
     const [labelled, unlabelled] = [options.samples(), options.unlabelled()];
     const before = plannedSamples(plan, labelled, unlabelled);
     const goesOn = state.tag === "interrupted" && state.id === plan.id && isWhole(plan, before);
@@ -358,7 +367,6 @@ export function createRounds(options: RoundsOptions): Rounds {
       await options.plan.save(made);
       plan = made;
     }
-    forgottenMeanwhile = [];
     const along = plan.unlabelled.length;
     return round(
       {
@@ -430,6 +438,7 @@ export function createRounds(options: RoundsOptions): Rounds {
       isStarted = true;
       if (under !== null && record(under.id) === undefined) state = NO_ROUND.state;
       else if (under !== null) {
+        isTakenUp = true;
         void inLine(untilEnd).catch(() => undefined);
         await dispatch({ tag: "restarted", message: INTERRUPTED });
       }
@@ -455,9 +464,13 @@ export function createRounds(options: RoundsOptions): Rounds {
     async forget(sha256s) {
       forgottenMeanwhile.push(...sha256s);
       const rest = forgotten(roles, sha256s);
-      if (rest.trained.length + rest.heldOut.length === roles.trained.length + roles.heldOut.length) return;
-      await options.roles.save(rest);
-      roles = rest;
+      // It may serve before anybody asks again, also after a power cut.
+      const isInWork = about()?.kind === "train" && plan.train.some((sha256) => sha256s.includes(sha256));
+      const next: Roles = isInWork ? { ...rest, startAfresh: true } : rest;
+      const isKnown = rest.trained.length + rest.heldOut.length === roles.trained.length + roles.heldOut.length;
+      if (isKnown && next.startAfresh === roles.startAfresh) return;
+      await options.roles.save(next);
+      roles = next;
       reconsider();
     },
     async whileIdle(act) {
