@@ -64,6 +64,15 @@ export function createIntake({ engine, adapters, line, store, clock, log, ...par
     }
   }
 
+  let looking: Promise<unknown> = Promise.resolve();
+
+  /** One sample at a time is looked at, beside the inference in hand: a decoded picture takes many times its file in memory. */
+  function featuresInTurn(file: SourceFile): ReturnType<typeof features> {
+    const next = looking.then(() => features(file));
+    looking = next.catch(() => undefined);
+    return next;
+  }
+
   async function inferred(file: SourceFile, source: string) {
     const startedMs = clock.monotonicMs();
     extensionOf(file);
@@ -102,7 +111,7 @@ export function createIntake({ engine, adapters, line, store, clock, log, ...par
       const source = { bytes: sample.bytes, name: file, at: file };
       if (sample.extension === FEATURES_EXTENSION) decodeFeatures(sample.bytes, file, madeBy);
       else extensionOf(source);
-      const input = sample.extension === FEATURES_EXTENSION ? {} : { features: await features(source) };
+      const input = sample.extension === FEATURES_EXTENSION ? {} : { features: await featuresInTurn(source) };
       const stored = await store.add({ ...sample, ...input });
       if (stored !== "known" && sample.label !== null) parts.stored();
       return stored;
@@ -110,7 +119,7 @@ export function createIntake({ engine, adapters, line, store, clock, log, ...par
     sinkOf: (source, origin) => ({
       async sample(file, label) {
         const extension = extensionOf(file);
-        const input = await features(file);
+        const input = await featuresInTurn(file);
         const stored = await store.add({ bytes: file.bytes, label, extension, features: input, origin, source });
         log.debug({ label, file: file.name }, `sample ${stored}`);
         if (stored === "known" || label === null) return;

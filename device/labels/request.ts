@@ -2,6 +2,9 @@ import { z } from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import type { StoredSample } from "../samples/sample.ts";
 
+/** What came longer ago is labelled by its hash: one slip, or one stranger, must not relabel all that a board has. */
+const MOST_SECONDS = 3600;
+
 /** A label for one sample, or for several: what `POST /v1/labels` and the MQTT topic take. */
 export const labelRequestSchema = z.strictObject({
   /** The class; null takes the label back. */
@@ -10,7 +13,7 @@ export const labelRequestSchema = z.strictObject({
   samples: z.union([
     z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{4,64}$/, "four to 64 hexadecimal digits") }),
     z.strictObject({ last: z.literal(true) }),
-    z.strictObject({ sinceSeconds: z.number().positive() }),
+    z.strictObject({ sinceSeconds: z.number().positive().max(MOST_SECONDS, `at most ${MOST_SECONDS}, an hour`) }),
   ]),
 });
 

@@ -419,6 +419,13 @@ export function createRounds(options: RoundsOptions): Rounds {
     return end;
   }
 
+  /** Ends the round under way, whatever it is at. */
+  function setAside(event: Extract<RoundEvent, { tag: "failed" }>): void {
+    void shadow?.stop();
+    shadow = null;
+    void training.stop(event).then((ranOut) => (ranOut ? undefined : dispatch(event)));
+  }
+
   const untilEnd = (): Promise<Round> =>
     new Promise((resolve, reject) => {
       ended = { resolve, reject };
@@ -474,7 +481,12 @@ export function createRounds(options: RoundsOptions): Rounds {
       reconsider();
     },
     async whileIdle(act) {
-      if (waiting > 0) throw new LichenError("ROUND_RUNNING", { at: "the samples" });
+      if (waiting > 0) {
+        // A round that waits may wait for days: it gives way, and is made up for.
+        if (phaseOf() !== "paused" && state.tag !== "shadowing")
+          throw new LichenError("ROUND_RUNNING", { at: "the samples" });
+        setAside({ tag: "failed", code: "CANCELLED", message: GAVE_WAY });
+      }
       return inLine(act);
     },
     async request(onProgress) {
@@ -493,10 +505,7 @@ export function createRounds(options: RoundsOptions): Rounds {
       const under = about();
       if (under === null || under.kind !== "train" || !keeper.isBarred(under.start)) return reconsider();
       const error = new LichenError("ROUND_OVERTAKEN", { at: `round ${under.id}`, found: `start ${under.start}` });
-      const event = { tag: "failed", code: error.code, message: error.message } as const;
-      void shadow?.stop();
-      shadow = null;
-      void training.stop(event).then((ranOut) => (ranOut ? undefined : dispatch(event)));
+      setAside({ tag: "failed", code: error.code, message: error.message });
     },
     seen: (input, current, label) => shadow?.seen(input, current, label),
     history: () => history.rounds,
@@ -511,6 +520,8 @@ export function createRounds(options: RoundsOptions): Rounds {
 
 const INTERRUPTED = "ROUND_INTERRUPTED: the daemon ended while the round ran.";
 const STOPPED = "CANCELLED: the daemon stopped while the round ran; the next one goes on where it was.";
+
+const GAVE_WAY = "CANCELLED: the round gave way to a change of the samples; the next one makes up for it.";
 
 const isWorking = ({ tag }: RoundState): boolean => tag === "planned" || tag === "caching" || tag === "training";
 

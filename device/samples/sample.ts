@@ -6,10 +6,11 @@ import { z } from "zod";
  */
 export const LABEL_ORIGINS = {
   /** `lichen label`. */
-  person: 2,
+  person: 3,
   /** The class folder that the file lay in. */
-  folder: 2,
-  http: 2,
+  folder: 3,
+  http: 3,
+  /** Whoever may publish on the topic, which may be many. */
   mqtt: 2,
   /** A rule that heard a second sensor. */
   sensor: 1,

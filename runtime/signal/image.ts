@@ -22,8 +22,8 @@ const FORMATS: Readonly<Record<string, string>> = {
 
 export const IMAGE_EXTENSIONS: readonly string[] = Object.keys(FORMATS);
 
-/** A camera's picture, not a poster: what is larger would not fit into a small board's memory. */
-const MAX_PIXELS = 64_000_000;
+/** A camera's picture, not a poster: decoded, this many pixels take 100 MB of a small board's memory, however small the file is. */
+const MAX_PIXELS = 25_000_000;
 
 const FITS = { cover: "cover", contain: "contain", stretch: "fill" } as const;
 const BACKGROUNDS = { black: "#000", white: "#fff" } as const;

@@ -67,6 +67,15 @@ test("the first label of a sample says whether what served then was right; a cor
   expect(onJudged.mock.calls).toEqual([[{ label: "one", confidence: 0.9, adapter: "a1" }, "inbox"]]);
 });
 
+test("what a person said stands against a message, and no message reaches back for more than an hour", async () => {
+  const { labelling, labels } = await board();
+  await labelling.label({ label: "inbox", samples: { last: true } }, "person");
+  await labelling.hear(hears("one"));
+  expect(labels()[2]).toEqual(["inbox", "person"]);
+  await labelling.hear(hears('{"label": "one", "samples": {"sinceSeconds": 1e9}}'));
+  expect(labels()[1]).toEqual([null, null]);
+});
+
 test("rounds are told of samples that had a label, before it changes", async () => {
   const { labelling, changed, store } = await board();
   await labelling.label({ label: "inbox", samples: { sha256: hashOf("b") } }, "person");

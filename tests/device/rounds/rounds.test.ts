@@ -351,6 +351,20 @@ test("what must not meet a round is refused while one runs, and no round begins 
   });
 });
 
+test("a round that waits gives way to what must not meet it, and is made up for", async () => {
+  const board = await opened(await temporaryFolder(), endless);
+  const running = request(board);
+  await phase(board, "training");
+  board.board.availableBytes = 1;
+  board.clock.pass(5000);
+  await phase(board, "paused");
+  const seen: string[] = [];
+  await board.rounds.whileIdle(async () => void seen.push(board.rounds.state().tag));
+  expect(seen).toEqual(["idle"]);
+  expect(await running).toMatchObject({ outcome: { tag: "failed", code: "CANCELLED" } });
+  expect(board.rounds.facts()).toMatchObject({ owed: true, failuresInARow: 0 });
+});
+
 const INCUMBENT = { sha256: "e".repeat(64), path: "incumbent" };
 
 const hasTrained = (job: Parameters<RunJob>[0] | undefined, path: string): boolean =>
