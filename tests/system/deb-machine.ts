@@ -102,6 +102,8 @@ mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount --rbind /dev dev
 mount -t tmpfs run run
 rm -f usr/sbin/policy-rc.d
+# At its boot a Debian empties /tmp, where the project itself may lie.
+mkdir -p etc/tmpfiles.d && ln -sf /dev/null etc/tmpfiles.d/tmp.conf
 printf '[Unit]\\nDescription=test\\n' >etc/systemd/system/test.target
 export container=lichen
 exec chroot . /lib/systemd/systemd --system --unit=test.target --log-target=journal --show-status=no
