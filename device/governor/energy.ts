@@ -66,12 +66,13 @@ export interface Counter {
   readonly range: number;
 }
 
-/** @returns joules; a counter that is smaller than before has wrapped around, once */
+/** @returns joules; a counter that is smaller than before has wrapped around, once, or is another one that began anew */
 export const countersBetween = (before: readonly Counter[], after: readonly Counter[]): number =>
   after.reduce((sum, { name, microjoules, range }) => {
     const was = before.find((counter) => counter.name === name)?.microjoules;
     if (was === undefined) return sum;
-    return sum + (microjoules >= was ? microjoules - was : microjoules + range - was) / 1e6;
+    const start = microjoules >= was ? was : was <= range ? was - range : 0;
+    return sum + (microjoules - start) / 1e6;
   }, 0);
 
 export interface Power {

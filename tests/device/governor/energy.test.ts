@@ -149,6 +149,12 @@ test("power that changes evenly is integrated exactly, however often it is looke
   );
 });
 
+test("a counter that comes back smaller and with a smaller range has begun anew", () => {
+  const counter = (microjoules: number, range: number) => [{ name: "intel-rapl:0", microjoules, range }];
+  expect(countersBetween(counter(3e6, 1e9), counter(1e6, 2e6))).toBe(1);
+  expect(countersBetween(counter(9e6, 10e6), counter(1e6, 10e6))).toBe(2);
+});
+
 test("whatever counters and sensors tell, energy is unknown or not negative", async () => {
   const odd = fc.oneof(fc.string(), fc.integer().map(String), fc.constantFrom("package-0", "ina219", "-0", "1e9"));
   const files = fc.dictionary(
