@@ -8,6 +8,7 @@ import type { Engine } from "./engine.ts";
 import type { InferenceLine } from "./inference/line.ts";
 import { believed } from "./labels/confidence.ts";
 import type { ConfidencePolicy } from "./labels/config.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { decodeFeatures, FEATURES_EXTENSION, preprocessingId } from "./samples/features.ts";
 import type { LabelOrigin } from "./samples/sample.ts";
 import type { IncomingSample, SampleStore, Stored } from "./samples/store.ts";
@@ -64,14 +65,9 @@ export function createIntake({ engine, adapters, line, store, clock, log, ...par
     }
   }
 
-  let looking: Promise<unknown> = Promise.resolve();
-
   /** One sample at a time is looked at, beside the inference in hand: a decoded picture takes many times its file in memory. */
-  function featuresInTurn(file: SourceFile): ReturnType<typeof features> {
-    const next = looking.then(() => features(file));
-    looking = next.catch(() => undefined);
-    return next;
-  }
+  const looks = oneAtATime();
+  const featuresInTurn = (file: SourceFile) => looks.do(() => features(file));
 
   async function inferred(file: SourceFile, source: string) {
     const startedMs = clock.monotonicMs();

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { errorCode, LichenError } from "../../runtime/errors.ts";
 import type { Adapter, Classification, Classifier, Tensor } from "../../runtime/index.ts";
+import { oneAtATime } from "../one-at-a-time.ts";
 import { createServing, type Serving } from "./serving.ts";
 import type { Shelf } from "./shelf.ts";
 
@@ -42,14 +43,8 @@ export function createAdapters(options: AdaptersOptions): Adapters {
   const { shelf, open, decode, log, beforeLoad, lastKnownGood } = options;
   const loaded = new Map<string, Adapter>();
   let serving: Serving<Reading, Classification> | undefined;
-  let last: Promise<unknown> = Promise.resolve();
-
-  /** One change of what serves at a time. */
-  function queued<T>(change: () => Promise<T>): Promise<T> {
-    const next = last.then(change);
-    last = next.catch(() => undefined);
-    return next;
-  }
+  /** Of what serves. */
+  const changes = oneAtATime();
 
   async function load(sha256: string): Promise<Adapter> {
     const bytes = await shelf.read(sha256);
@@ -64,7 +59,7 @@ export function createAdapters(options: AdaptersOptions): Adapters {
 
   /** Goes back to an adapter, or to the base where that one cannot be loaded. */
   const leave = (goal: () => string | null, change: () => Promise<void>, reason: string) =>
-    queued(async () => {
+    changes.do(async () => {
       const [from, to] = [shelf.state().current, goal()];
       const session = await openStored(to).catch((error) => {
         log.error({ code: errorCode(error), adapter: to }, "it cannot be loaded: back to the base");
@@ -111,12 +106,12 @@ export function createAdapters(options: AdaptersOptions): Adapters {
       return problems;
     },
     stop: async () => {
-      await last;
+      await changes.settled();
       await serving?.stop();
     },
     serving: live,
     install: (adapter) =>
-      queued(async () => {
+      changes.do(async () => {
         if (shelf.isRefused(adapter.sha256)) throw new LichenError("ADAPTER_REFUSED", { at: adapter.sha256 });
         const session = await open(adapter);
         try {
@@ -142,7 +137,7 @@ export function createAdapters(options: AdaptersOptions): Adapters {
         reason,
       ),
     choose: (sha256) =>
-      queued(async () => {
+      changes.do(async () => {
         const session = await openStored(sha256);
         try {
           await shelf.choose(sha256);
@@ -153,7 +148,7 @@ export function createAdapters(options: AdaptersOptions): Adapters {
         await live().exchange(session);
         log.warn({ adapter: sha256 }, "chosen by hand");
       }),
-    refuse: (sha256, reason) => queued(() => shelf.refuse(sha256, reason)),
+    refuse: (sha256, reason) => changes.do(() => shelf.refuse(sha256, reason)),
     known: (sha256) => loaded.get(sha256),
   };
 }

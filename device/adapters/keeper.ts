@@ -3,6 +3,7 @@ import { LichenError } from "../../runtime/errors.ts";
 import type { Adapter, Metrics } from "../../runtime/index.ts";
 import type { Clock } from "../clock.ts";
 import type { StateFile } from "../disk/state-file.ts";
+import { oneAtATime } from "../one-at-a-time.ts";
 import type { Adapters } from "./adapters.ts";
 import type { AdaptersConfig } from "./config.ts";
 import { candidateOf } from "./parameters.ts";
@@ -86,7 +87,7 @@ export function createKeeper({ shelf, adapters, file, config, clock, log, onReve
   let standing = NO_STANDING;
   /** Changes with every answer, and goes to disk with whatever else does. */
   let quality: Quality | null = null;
-  let last: Promise<unknown> = Promise.resolve();
+  const changes = oneAtATime();
   let isReverting = false;
   let callOffs: Record<"settle" | "tick", () => void> = { settle: () => {}, tick: () => {} };
   /** What the adapter has served since that was last written down. */
@@ -94,12 +95,6 @@ export function createKeeper({ shelf, adapters, file, config, clock, log, onReve
   let answers = 0;
 
   const current = () => shelf.state().current;
-
-  function queued<T>(change: () => Promise<T>): Promise<T> {
-    const next = last.then(change);
-    last = next.catch(() => undefined);
-    return next;
-  }
 
   async function save(next: Standing): Promise<void> {
     if (next === standing) return;
@@ -110,7 +105,9 @@ export function createKeeper({ shelf, adapters, file, config, clock, log, onReve
 
   /** What is only counted must not end the daemon on a disk that takes nothing. */
   const saveInBackground = (change: (standing: Standing) => Standing) =>
-    queued(() => save(change(standing))).catch((error) => log.error({ err: error }, "the standing could not be saved"));
+    changes
+      .do(() => save(change(standing)))
+      .catch((error) => log.error({ err: error }, "the standing could not be saved"));
 
   const settle = () => void saveInBackground(lasted);
 
@@ -154,7 +151,8 @@ export function createKeeper({ shelf, adapters, file, config, clock, log, onReve
     }
     log.error({ adapter, reason }, `live quality has dropped: ${explanation}`);
     isReverting = true;
-    void queued(() => leave(adapter, reason))
+    void changes
+      .do(() => leave(adapter, reason))
       .then(() => onReverted(reason))
       .catch((error) => log.error({ err: error }, "the adapter could not be taken out of service"))
       .finally(() => {
@@ -231,7 +229,7 @@ export function createKeeper({ shelf, adapters, file, config, clock, log, onReve
     labelled: (adapter, isRight) => observe(adapter, (before) => labelled(before, isRight, policy)),
     wantsLabelled: () => revert.enabled && current() !== null,
     install: (adapter, metrics) =>
-      queued(async () => {
+      changes.do(async () => {
         const objection = objectionTo(standing, candidateOf(adapter));
         if (objection === "PINNED") throw new LichenError("ADAPTER_PINNED", { at: adapter.sha256 });
         if (objection !== null) throw new LichenError("ADAPTER_REFUSED", { at: adapter.sha256, found: objection });
@@ -242,17 +240,17 @@ export function createKeeper({ shelf, adapters, file, config, clock, log, onReve
     objectionTo: (adapter) => objectionTo(standing, candidateOf(adapter)),
     isBarred: (sha256) => sha256 !== null && isBarred(standing, sha256),
     rollBack: () =>
-      queued(async () => {
+      changes.do(async () => {
         const from = current();
         const act = () => adapters.rollBack("ROLLED_BACK");
         await (from === null ? act() : bar(from, "ROLLED_BACK", act));
       }),
     use: (name) =>
-      queued(async () => {
+      changes.do(async () => {
         const sha256 = name === null ? null : await find(name);
         await saveThen(pinnedTo(standing, sha256), () => adapters.choose(sha256));
       }),
-    release: () => queued(() => save(unpinned(standing))),
+    release: () => changes.do(() => save(unpinned(standing))),
     isPinned: () => standing.pinned !== null,
     standing: () => ({ ...standing, quality }),
   };

@@ -1,4 +1,5 @@
 import { LichenError } from "../../runtime/errors.ts";
+import { oneAtATime } from "../one-at-a-time.ts";
 
 /** A loaded session; the runtime's `Classifier` is one. */
 export interface Session<Input, Output> {
@@ -31,17 +32,14 @@ export function createServing<Input, Output>(first: Session<Input, Output>): Ser
   let session: Session<Input, Output> | undefined = first;
   let inferences = 0;
   let waiting = 0;
-  let last: Promise<unknown> = Promise.resolve();
 
   // One line for inferences and exchanges: an exchange waits for its turn like everybody else.
-  function inLine<T>(act: (serving: Session<Input, Output>) => Promise<T>): Promise<T> {
-    const next = last.then(() => {
+  const turns = oneAtATime();
+  const inLine = <T>(act: (serving: Session<Input, Output>) => Promise<T>): Promise<T> =>
+    turns.do(async () => {
       if (session === undefined) throw new LichenError("CANCELLED", { at: "inference", found: "a stopping daemon" });
       return act(session);
     });
-    last = next.catch(() => undefined);
-    return next;
-  }
 
   const answer = async (serving: Session<Input, Output>, input: Input): Promise<Answer<Output>> => ({
     output: await serving.classify(input),
@@ -61,7 +59,7 @@ export function createServing<Input, Output>(first: Session<Input, Output>): Ser
     },
     async consider(input) {
       // Whoever comes meanwhile waits for one inference at most.
-      while (waiting > 0) await last;
+      while (waiting > 0) await turns.settled();
       return inLine((serving) => answer(serving, input));
     },
     exchange: (next) =>

@@ -4,6 +4,7 @@ import { createSlots } from "../../runtime/cache/slots.ts";
 import { LichenError } from "../../runtime/errors.ts";
 import type { Disk } from "../disk/disk.ts";
 import { type OpenRandomAccess, openRandomAccess, type RandomAccessFile } from "../disk/random-access.ts";
+import { oneAtATime } from "../one-at-a-time.ts";
 import { crc32 } from "./crc32.ts";
 import { decodeEntries, ENTRY_BYTES, type Entries, encodeEntry, encodeHeader, entryPosition } from "./entries.ts";
 
@@ -92,7 +93,7 @@ interface RowFile {
 function rowFile({ path, rows, index, rowBytes, maxBytes, capacity, entries }: RowFile): RowStore {
   const slots = createSlots(capacity, entries.keys);
   const { checksums } = entries;
-  const oneByOne = createQueue();
+  const turns = oneAtATime();
   let closed: Promise<unknown> | undefined;
 
   const isWhole = (row: number, bytes: Uint8Array) => slots.holds(row) && crc32(bytes) === checksums[row];
@@ -101,7 +102,7 @@ function rowFile({ path, rows, index, rowBytes, maxBytes, capacity, entries }: R
   const forget = (row: number) => {
     if (!slots.holds(row)) return;
     slots.retire(row);
-    return oneByOne(() => index.write(new Uint8Array(ENTRY_BYTES), entryPosition(row))).catch(() => undefined);
+    return turns.do(() => index.write(new Uint8Array(ENTRY_BYTES), entryPosition(row))).catch(() => undefined);
   };
 
   return {
@@ -112,7 +113,7 @@ function rowFile({ path, rows, index, rowBytes, maxBytes, capacity, entries }: R
     find: slots.find,
     async append(key, row) {
       checkRow({ rowBytes }, key, row);
-      return oneByOne(async () => {
+      return turns.do(async () => {
         const present = slots.find(key);
         if (present !== undefined) return present;
         const at = slots.reserve();
@@ -152,7 +153,7 @@ function rowFile({ path, rows, index, rowBytes, maxBytes, capacity, entries }: R
     },
     keepOnly: slots.keepOnly,
     async close() {
-      closed ??= oneByOne(() => Promise.all([rows.close(), index.close()]));
+      closed ??= turns.do(() => Promise.all([rows.close(), index.close()]));
       await closed;
     },
   };
@@ -181,16 +182,6 @@ function* runs(wanted: readonly number[], most: number): Generator<Run> {
     yield { first, count: last - first + 1, places: places.subarray(begin, end) };
     begin = end;
   }
-}
-
-/** Work that must not overlap, in the order of the calls. */
-function createQueue() {
-  let last: Promise<unknown> = Promise.resolve();
-  return <T>(work: () => Promise<T>): Promise<T> => {
-    const done = last.then(work);
-    last = done.catch(() => undefined);
-    return done;
-  };
 }
 
 const remember =

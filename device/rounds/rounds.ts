@@ -12,6 +12,7 @@ import type { StateFile } from "../disk/state-file.ts";
 import type { RoundFacts } from "../governor/facts.ts";
 import type { Verdict as Ruling } from "../governor/govern.ts";
 import type { ResourceMeter } from "../governor/resources.ts";
+import { oneAtATime } from "../one-at-a-time.ts";
 import type { StoredSample } from "../samples/sample.ts";
 import type { Sample } from "../samples/store.ts";
 import type { RunJob } from "./child.ts";
@@ -112,7 +113,7 @@ export function createRounds(options: RoundsOptions): Rounds {
   let waiting = 0;
   let isStarted = false;
   let isStopping = false;
-  let line: Promise<unknown> = Promise.resolve();
+  const turns = oneAtATime();
   let events: Promise<void> = Promise.resolve();
   let ruling: Ruling | null = null;
   let asked = 0;
@@ -197,12 +198,12 @@ export function createRounds(options: RoundsOptions): Rounds {
   /** One round at a time: the board has little memory, and each round's outcome is the next one's start. */
   function inLine<T>(act: () => Promise<T>): Promise<T> {
     waiting++;
-    const next = line.then(act).finally(() => {
-      waiting--;
-      reconsider();
-    });
-    line = next.catch(() => undefined);
-    return next;
+    return turns.do(() =>
+      act().finally(() => {
+        waiting--;
+        reconsider();
+      }),
+    );
   }
 
   /** One event at a time, each with what it leads to. @throws what only `begin` may */
@@ -461,7 +462,7 @@ export function createRounds(options: RoundsOptions): Rounds {
       await settled();
       // It goes on after the next start; whoever waits for it here does so in vain.
       ended?.reject(new LichenError("CANCELLED", { at: "round", todo: "nothing: it goes on when the daemon is back" }));
-      await line;
+      await turns.settled();
       callOff();
     },
     sampleStored() {

@@ -7,6 +7,7 @@ import type { Tensor } from "../../runtime/onnx/tensor.ts";
 import type { Clock } from "../clock.ts";
 import type { Disk } from "../disk/disk.ts";
 import { moveDurably, storageFailed, writeDurably } from "../disk/durable.ts";
+import { oneAtATime } from "../one-at-a-time.ts";
 import type { SamplesConfig } from "./config.ts";
 import type { EraseFile } from "./erase.ts";
 import { evictions } from "./eviction.ts";
@@ -110,14 +111,8 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
   let heldBytes = 0;
   let sequence = 0;
   let isIndexBehind = false;
-  let last: Promise<unknown> = Promise.resolve();
-
-  /** One change at a time: two files of the same bytes may come at once. */
-  function queued<T>(change: () => Promise<T>): Promise<T> {
-    const next = last.then(change);
-    last = next.catch(() => undefined);
-    return next;
-  }
+  /** One at a time: two files of the same bytes may come at once. */
+  const changes = oneAtATime();
 
   const pathOf = ({ sha256, label, extension }: Pick<Entry, "sha256" | "label" | "extension">) =>
     join(directory, folderOf(label), `${sha256}${extension}`);
@@ -236,11 +231,11 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
       warnOfUnwanted([...samples.values()], privacy, log);
     },
     async stop() {
-      await queued(() => index.close());
+      await changes.do(() => index.close());
     },
-    add: (sample) => queued(() => put(sample)),
+    add: (sample) => changes.do(() => put(sample)),
     label: (sha256, label, origin) =>
-      queued(async () => {
+      changes.do(async () => {
         assertClass(label);
         const known = samples.get(sha256);
         if (known === undefined) throw new LichenError("NO_SUCH_SAMPLE", { found: sha256 });
@@ -250,7 +245,7 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
     unlabelled: () => (privacy === "none" ? [] : [...samples.values()].filter((sample) => !isLabelled(sample))),
     all: () => [...samples.values()],
     erase: (sha256s) =>
-      queued(async () => {
+      changes.do(async () => {
         await options.beforeChange?.(sha256s);
         for (const sha256 of sha256s) {
           const sample = samples.get(sha256);

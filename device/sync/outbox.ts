@@ -4,6 +4,7 @@ import { type Manifest, manifestSchema } from "../../fleet/protocol/messages.ts"
 import type { LichenError } from "../../runtime/errors.ts";
 import type { Disk } from "../disk/disk.ts";
 import { stateFile } from "../disk/state-file.ts";
+import { oneAtATime } from "../one-at-a-time.ts";
 
 const outboxSchema = z.strictObject({
   format: z.literal(1),
@@ -34,19 +35,16 @@ export interface Outbox {
 export function createOutbox(directory: string, disk: Disk): Outbox {
   const file = stateFile<OutboxState>(disk, join(directory, "outbox.json"), outboxSchema, FRESH);
   let state = FRESH;
-  let last: Promise<unknown> = Promise.resolve();
 
-  // One change after the other: two versions must not come from the same count.
-  function change(next: (state: OutboxState) => OutboxState): Promise<OutboxState> {
-    const done = last.then(async () => {
+  // One after the other: two versions must not come from the same count.
+  const changes = oneAtATime();
+  const change = (next: (state: OutboxState) => OutboxState): Promise<OutboxState> =>
+    changes.do(async () => {
       const changed = next(state);
       if (changed !== state) await file.save(changed);
       state = changed;
       return changed;
     });
-    last = done.catch(() => undefined);
-    return done;
-  }
 
   return {
     async start() {
