@@ -1,13 +1,11 @@
-import { deriveDeploy } from "../derive/deploy.ts";
-import { assertWanted, LichenError } from "../errors.ts";
-import { openSession, type Tensors } from "../execute/session.ts";
+import { LichenError } from "../errors.ts";
+import type { Tensors } from "../execute/session.ts";
 import { isLinear, isWeighted, type Layer } from "../integer/layers.ts";
 import { realConstant } from "../integer/quantized.ts";
-import { asModel } from "../onnx/builder.ts";
 import { elementCount, type Tensor } from "../onnx/tensor.ts";
-import { cut } from "../passes/cut.ts";
 import { parameterName } from "../plan/parts.ts";
 import type { Plan } from "../plan/plan.ts";
+import { observe } from "./observe.ts";
 import type { CachedRows } from "./rows.ts";
 
 /** Cached samples, and how much each of them counts; all alike, without weights. */
@@ -109,8 +107,6 @@ function moved(plan: Plan, layer: Layer, parameters: Tensors, found: Moments, wa
   };
 }
 
-const BATCH = 16;
-
 async function momentsOf(
   plan: Plan,
   parameters: Tensors,
@@ -118,21 +114,14 @@ async function momentsOf(
   { rows, weights }: Population,
   { threads, signal }: AlignOptions,
 ): Promise<Map<Layer, Moments>> {
-  const outputs = layers.map(({ node }) => node.outputs[0]!);
-  const { graph } = await deriveDeploy(plan, parameters);
-  const session = await openSession(asModel(cut(graph, plan.base.types, plan.frontier, outputs)), { threads });
+  const output = ({ node }: Layer) => node.outputs[0]!;
   const sums = new Map(layers.map((layer) => [layer, channelSums(layer)]));
-  try {
-    for (let begin = 0; begin < rows.count; begin += BATCH) {
-      assertWanted(signal, "aligning");
-      const chosen = Array.from({ length: Math.min(BATCH, rows.count - begin) }, (_, at) => begin + at);
-      const results = await session.run(await rows.load(chosen));
-      const counts = chosen.map((row) => weights?.[row] ?? 1);
-      for (const [layer, sum] of sums) sum.add(results[layer.node.outputs[0]!]!, counts);
-    }
-  } finally {
-    await session.close();
-  }
+  const see = (found: Tensors, batch: readonly number[]) => {
+    const counts = batch.map((row) => weights?.[row] ?? 1);
+    for (const [layer, sum] of sums) sum.add(found[output(layer)]!, counts);
+  };
+  const all = Array.from({ length: rows.count }, (_, row) => row);
+  await observe(plan, parameters, layers.map(output), rows, all, see, { purpose: "aligning", threads, signal });
   return new Map([...sums].map(([layer, sum]) => [layer, sum.moments()]));
 }
 
@@ -146,11 +135,14 @@ function channelSums({ outChannels, outputAxis }: Layer) {
     add({ dims, data }: Tensor, counts: readonly number[]): void {
       const inner = elementCount(dims.slice(outputAxis < 0 ? dims.length + outputAxis + 1 : outputAxis + 1));
       const perRow = data.length / counts.length;
-      for (const [at, value] of (data as Float32Array).entries()) {
-        const channel = Math.floor(at / inner) % outChannels;
-        const count = counts[Math.floor(at / perRow)]!;
-        sums[channel]! += count * value;
-        squares[channel]! += count * value * value;
+      // Millions of values: a plain loop, one stretch of a channel after the other.
+      for (let from = 0, channel = 0; from < data.length; from += inner, channel = (channel + 1) % outChannels) {
+        const count = counts[Math.floor(from / perRow)]!;
+        for (let at = from; at < from + inner; at++) {
+          const value = data[at] as number;
+          sums[channel]! += count * value;
+          squares[channel]! += count * value * value;
+        }
       }
       for (const count of counts) total += (count * perRow) / outChannels;
     },

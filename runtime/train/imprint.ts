@@ -1,14 +1,11 @@
-import { deriveDeploy } from "../derive/deploy.ts";
 import { headOf } from "../derive/grow.ts";
-import { assertWanted } from "../errors.ts";
-import { openSession, type Tensors } from "../execute/session.ts";
+import type { Tensors } from "../execute/session.ts";
 import { isWeighted, type Layer } from "../integer/layers.ts";
 import { realConstant } from "../integer/quantized.ts";
-import { asModel } from "../onnx/builder.ts";
 import { elementCount } from "../onnx/tensor.ts";
-import { cut } from "../passes/cut.ts";
 import { parameterName } from "../plan/parts.ts";
 import type { Plan } from "../plan/plan.ts";
+import { observe } from "./observe.ts";
 import type { CachedRows } from "./rows.ts";
 import { rows as rowsOf } from "./score.ts";
 
@@ -84,8 +81,6 @@ function decisive(fresh: readonly { mean: number[]; way: number[] }[]): number {
   return gap > 0 ? Math.log(ODDS * (fresh.length - 1)) / gap : 0;
 }
 
-const BATCH = 16;
-
 /** What the last layer reads of each sample where training starts, and what the model answers there. */
 async function embed(
   plan: Plan,
@@ -94,27 +89,20 @@ async function embed(
   { rows, local, labels }: Examples,
   { threads, signal }: EmbedOptions,
 ) {
-  const { types, logits } = plan.base;
+  const { logits, classes } = plan.base;
   const value = head.node.inputs[0]!;
-  const { graph } = await deriveDeploy(plan, start);
-  const session = await openSession(asModel(cut(graph, types, plan.frontier, [value, logits.name])), { threads });
-  try {
-    const found: { label: number; embedding: number[]; logits: Float32Array }[] = [];
-    const chosen = local.flatMap((row, at) => (labels[at] === undefined ? [] : [{ row, label: labels[at] }]));
-    for (let begin = 0; begin < chosen.length; begin += BATCH) {
-      assertWanted(signal, "imprinting");
-      const batch = chosen.slice(begin, begin + BATCH);
-      const results = await session.run(await rows.load(batch.map(({ row }) => row)));
-      const embeddings = results[value]!;
-      const own = rowsOf(embeddings, embeddings.data.length / batch.length);
-      const answers = rowsOf(results[logits.name]!, plan.base.classes);
-      for (const [at, { label }] of batch.entries())
-        found.push({ label, embedding: Array.from(own[at]!), logits: answers[at]! });
-    }
-    return found;
-  } finally {
-    await session.close();
-  }
+  const known = local.flatMap((row, at) => (labels[at] === undefined ? [] : [{ row, label: labels[at] }]));
+  const found: { embedding: number[]; logits: Float32Array }[] = [];
+  const see = (results: Tensors, batch: readonly number[]) => {
+    const embeddings = results[value]!;
+    const own = rowsOf(embeddings, embeddings.data.length / batch.length);
+    const answers = rowsOf(results[logits.name]!, classes);
+    for (const at of batch.keys()) found.push({ embedding: Array.from(own[at]!), logits: answers[at]! });
+  };
+  const chosen = known.map(({ row }) => row);
+  const options = { purpose: "imprinting", threads, signal };
+  await observe(plan, start, [value, logits.name], rows, chosen, see, options);
+  return known.map(({ label }, at) => ({ label, ...found[at]! }));
 }
 
 /** Where element `at` of a class's row stands in the weight. */
