@@ -17,7 +17,6 @@ import {
   type Explanation,
   type Planned,
   type Prediction,
-  planFor,
   type TrainingCosts,
   throughputFrom,
 } from "../../runtime/plan/index.ts";
@@ -26,11 +25,11 @@ import { makePlan } from "../../runtime/plan/plan.ts";
 import { type PlannedTarget, plannedTargets } from "../../runtime/plan/planned-targets.ts";
 import type { Importance } from "../../runtime/plan/spec.ts";
 import { seeded } from "../../runtime/random/random.ts";
-import { importanceFor, measures } from "../../runtime/train/choose.ts";
+import { importanceFor, measures, planWithHead } from "../../runtime/train/choose.ts";
 import { measureStep } from "../../runtime/train/measured-step.ts";
-import { type TrainingOptions, trainingOptions } from "../../runtime/train/options.ts";
-import { splitRehearsal } from "../../runtime/train/samples.ts";
-import { type ClassMode, makeTask, type Task } from "../../runtime/train/task.ts";
+import { trainingOptions } from "../../runtime/train/options.ts";
+import { type Sample, splitRehearsal } from "../../runtime/train/samples.ts";
+import { type ClassMode, makeTask, rehearsalFor } from "../../runtime/train/task.ts";
 import { readDataset } from "./dataset.ts";
 import { type ModelFile, readModelFile } from "./model-file.ts";
 
@@ -91,17 +90,22 @@ const ASSUMED_SAMPLES = 200;
 export async function runOfflinePlan(options: OfflinePlanOptions): Promise<OfflinePlanResult> {
   const { method, targets, budget, epochs = DEFAULT_TRAINING.epochs, batch = DEFAULT_TRAINING.batch } = options;
   const source = await readModelFile(options.model);
-  const task = await taskOf(options, source);
+  const given = await readGiven(options, source);
+  const task = taskOf(options, given);
   const own = prepareBase(decodeModel(source.bytes, source.file));
   const base = task ? withClasses(own, task, task.model.card.labels.length) : own;
   const importance = await importanceOf(options, base, task);
-  const { samples, rows, shown } = await countRows(options, source);
-  const { optimizer, gradientNorm, threads } = { ...DEFAULT_TRAINING, ...given(options.threads) };
+  const { samples, rows, shown } = countRows(options, given, task);
+  const { optimizer, gradientNorm, threads } = {
+    ...DEFAULT_TRAINING,
+    ...(options.threads !== undefined && { threads: options.threads }),
+  };
 
   const training: TrainingCosts = { batch, optimizer, rows, epochs, steps: Math.ceil(shown / batch) };
   const request = { targets, importance: importance?.measured, training };
+  const classes = task ?? { newClasses: 0 };
   // How fast this machine is shows in a plan's own step; only then can seconds be bounded.
-  const { plan: first, prediction: untimed } = planFor(base, method, {
+  const { plan: first, prediction: untimed } = planWithHead(base, classes, method, {
     ...request,
     budget: method === ADAPTIVE ? budget : {},
   });
@@ -109,7 +113,7 @@ export async function runOfflinePlan(options: OfflinePlanOptions): Promise<Offli
   const clockMs = () => performance.now();
   const secondsPerStep = await measureStep(first, { optimizer, gradientNorm, terms, batch, threads }, clockMs);
   const throughput = throughputFrom(untimed.operations, secondsPerStep);
-  const planned = planFor(base, method, { ...request, budget, training: { ...training, throughput } });
+  const planned = planWithHead(base, classes, method, { ...request, budget, training: { ...training, throughput } });
   const { plan, prediction, explanation, exceeded, nearest } = planned;
   return {
     schema: "lichen/plan/1",
@@ -133,24 +137,44 @@ export async function runOfflinePlan(options: OfflinePlanOptions): Promise<Offli
   };
 }
 
-const given = (threads: number | undefined) => (threads === undefined ? {} : { threads });
+/** What there is to plan for: nothing but a bare model, or a package, with samples or without. */
+interface Given {
+  model: ModelPackage | null;
+  samples: readonly Sample[] | null;
+}
 
-/** The samples sorted out, where the plan depends on what they are. @throws what reading them does, BAD_ARGUMENT */
-async function taskOf(
-  { method, data, classes, model: location, batch, threads }: OfflinePlanOptions,
+/** @throws what reading the samples does, BAD_ARGUMENT */
+async function readGiven(
+  { model: location, data, classes }: OfflinePlanOptions,
   { folder }: ModelFile,
-): Promise<(Task & { model: ModelPackage; training: TrainingOptions }) | null> {
-  const matters = classes !== undefined && classes !== "keep";
-  if (matters && data === undefined)
+): Promise<Given> {
+  if (data === undefined && isOther(classes)) {
     throw new LichenError("BAD_ARGUMENT", {
       at: `--classes ${classes}`,
       found: "no samples",
       wanted: "--data, whose folders name them",
     });
-  if (data === undefined || folder === null || !(matters || method === ADAPTIVE || measures(method))) return null;
+  }
+  if (data !== undefined && folder === null) {
+    throw new LichenError("BAD_ARGUMENT", {
+      at: "--data",
+      found: "a bare model, which does not say what samples look like",
+      wanted: "a package folder",
+      todo: "say how many samples there are, with --samples",
+    });
+  }
+  if (folder === null) return { model: null, samples: null };
   const model = await loadModel(location);
+  const samples = data === undefined ? null : await readDataset(data, createPreprocessor(model.card.preprocessing));
+  return { model, samples };
+}
+
+const isOther = (classes: ClassMode = "keep"): boolean => classes !== "keep";
+
+/** The samples sorted out, where the plan depends on what they are. @throws what sorting them does */
+function taskOf({ method, classes, batch, threads }: OfflinePlanOptions, { model, samples }: Given) {
+  if (!model || !samples || !(isOther(classes) || method === ADAPTIVE || measures(method))) return null;
   const training = trainingOptions({ batch, threads });
-  const samples = await readDataset(data, createPreprocessor(model.card.preprocessing));
   const task = makeTask(model, { samples, classes }, training.holdOut, seeded(training.seed));
   return { ...task, model, training };
 }
@@ -159,7 +183,7 @@ async function taskOf(
 async function importanceOf(
   { method, targets }: OfflinePlanOptions,
   base: Base,
-  task: Awaited<ReturnType<typeof taskOf>>,
+  task: ReturnType<typeof taskOf>,
 ): Promise<{ measured?: Importance } | null> {
   if (method !== ADAPTIVE && !measures(method)) return null;
   if (!task) return {};
@@ -178,23 +202,15 @@ function refusalOf(planned: Planned): OfflinePlanResult["refusal"] {
 }
 
 /** Samples, cached rows with the rehearsal pack, and rows that an epoch shows: what trains, and its share of the pack. */
-async function countRows(
-  { model, data, samples = ASSUMED_SAMPLES }: OfflinePlanOptions,
-  { folder }: ModelFile,
-): Promise<{ samples: number; rows: number; shown: number }> {
-  if (data !== undefined && folder === null) {
-    throw new LichenError("BAD_ARGUMENT", {
-      at: "--data",
-      found: "a bare model, which does not say what samples look like",
-      wanted: "a package folder",
-      todo: "say how many samples there are, with --samples",
-    });
-  }
-  const loaded = folder === null ? null : await loadModel(model);
-  const count =
-    data === undefined ? samples : (await readDataset(data, createPreprocessor(loaded!.card.preprocessing))).length;
+function countRows(
+  { samples: assumed = ASSUMED_SAMPLES }: OfflinePlanOptions,
+  { model, samples }: Given,
+  task: ReturnType<typeof taskOf>,
+): { samples: number; rows: number; shown: number } {
+  const count = samples?.length ?? assumed;
   const training = Math.ceil(count * (1 - DEFAULT_TRAINING.holdOut));
-  const pack = loaded?.rehearsal ? splitRehearsal(loaded.rehearsal).train.length : 0;
+  const rehearsal = model && task ? rehearsalFor(model, task) : model?.rehearsal;
+  const pack = rehearsal ? splitRehearsal(rehearsal).train.length : 0;
   const mixed = pack === 0 ? 0 : Math.round(training * DEFAULT_TRAINING.rehearsalMix);
   return { samples: count, rows: training + pack, shown: training + mixed };
 }

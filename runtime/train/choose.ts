@@ -59,9 +59,20 @@ export async function proposePlan(
   const costs = await timed(looksAt, costsOf(task, training, request), training, request);
   if (again) return planned(again, costs, budget);
   const importance = measures(method) ? await importanceFor(looksAt, task, training, request) : undefined;
-  const found = planFor(base, method, { targets, importance, budget, training: costs });
-  if (task.newClasses === 0 || trainsHead(found.plan)) return found;
-  return planned(planOf(base, [...makePlan(base, "head").spec, ...found.plan.spec], `head+${method}`), costs, budget);
+  return planWithHead(base, task, method, { targets, importance, budget, training: costs });
+}
+
+/** The plan for a method, with the head beside it where there are new classes and the method would leave it alone. */
+export function planWithHead(
+  base: Base,
+  { newClasses }: Pick<Task, "newClasses">,
+  method: string,
+  request: Parameters<typeof planFor>[2],
+): Planned {
+  const found = planFor(base, method, request);
+  if (newClasses === 0 || trainsHead(found.plan)) return found;
+  const spec = [...makePlan(base, "head").spec, ...found.plan.spec];
+  return planned(planOf(base, spec, `head+${method}`), request.training, request.budget);
 }
 
 /** How the plan will be trained, as far as its cost depends on it. */

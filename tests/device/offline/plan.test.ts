@@ -119,6 +119,9 @@ it("of other classes the head is planned as the folders make it", async () => {
     (await runOfflinePlan({ ...asked, classes })).prediction.trainableParameters;
   // 128 numbers and a bias for each class: three of them, or three beside the ten.
   expect([await parameters("replace"), await parameters("extend")]).toEqual([3 * 129, 13 * 129]);
+  // As adapt does it: a head of new classes trains whatever else does; where the old ones are gone, nothing is rehearsed.
+  const replaced = await runOfflinePlan({ ...asked, method: "bias", classes: "replace" });
+  expect(replaced).toMatchObject({ method: "head+bias", samples: 24, rows: 20, stepsPerEpoch: 2 });
   await expect(
     runOfflinePlan({ model: packaged, method: "head", classes: "extend", budget: {} }),
   ).rejects.toMatchObject({
