@@ -1,19 +1,15 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { copyFile, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename } from "node:fs/promises";
 import path from "node:path";
-import { stringify } from "yaml";
 import { type InferAnswer, inferSchema, type Status, statusSchema } from "../../device/api/schemas.ts";
-import { type Client, createClient } from "../../device/cli/client.ts";
+import { configure, spawnDaemon } from "../daemon.ts";
 
-/** A board: a `lichend` process of its own, in a folder of its own, asked over its socket as `lichen` would. */
+/** A board of the demo's fleet. */
 export interface Board {
   name: string;
   status(): Promise<Status>;
   infer(recording: string): Promise<InferAnswer>;
   /** Puts a recording into the watched folder of its class, as a program on the board would. */
   drop(recording: string, label: string): Promise<void>;
-  /** What the daemon logged, for when something goes wrong. */
   log(): string;
   stop(): Promise<void>;
 }
@@ -30,35 +26,18 @@ export interface BoardOptions {
 export async function startBoard({ name, folder, broker, minNewSamples }: BoardOptions): Promise<Board> {
   const watch = path.join(folder, "watch");
   await mkdir(watch, { recursive: true });
-  const config = path.join(folder, "lichen.yml");
-  await writeFile(
-    config,
-    stringify({
-      device: name,
-      model: path.resolve("models/spoken-digits"),
-      data: path.join(folder, "data"),
-      socket: path.join(folder, "socket"),
-      watch: { folder: watch, stableMs: 100 },
-      training: { minNewSamples, settleSeconds: 1, threads: 2 },
-      // Whoever looks on does not want to wait until the machine is idle.
-      governor: {
-        loadPerCore: { startBelow: 1e6, pauseAbove: 1e6 },
-        cpuPressurePercent: { startBelow: 100, pauseAbove: 100 },
-        ioPressurePercent: { startBelow: 100, pauseAbove: 100 },
-        temperatureCelsius: { startBelow: 100, pauseAbove: 100 },
-      },
-      mqtt: { broker, fleet: "demo", blockBytes: 4096 },
-      log: { format: "json" },
-    }),
-  );
-  const daemon = spawn(process.execPath, ["dist/device/lichend.js", "--config", config], {
-    stdio: ["ignore", "pipe", "pipe"],
+  await configure(folder, {
+    device: name,
+    model: path.resolve("models/spoken-digits"),
+    watch: { folder: watch, stableMs: 100 },
+    training: { minNewSamples, settleSeconds: 1, threads: 2 },
+    mqtt: { broker, fleet: "demo", blockBytes: 4096 },
+    log: { format: "json" },
   });
-  let log = "";
-  for (const stream of [daemon.stdout, daemon.stderr]) stream.on("data", (chunk) => (log += chunk));
-
-  const client = createClient(path.join(folder, "socket"));
-  await answering(client, daemon, () => log);
+  const daemon = spawnDaemon(folder);
+  const { client } = daemon;
+  const answers = () => client.get("/v1/status", statusSchema).catch(() => null);
+  await daemon.until("lichend", answers, { everyMs: 100, limitMs: START_LIMIT_MS });
   return {
     name,
     status: () => client.get("/v1/status", statusSchema),
@@ -74,8 +53,8 @@ export async function startBoard({ name, folder, broker, minNewSamples }: BoardO
       await copyFile(recording, arriving);
       await rename(arriving, path.join(watch, label, path.basename(recording)));
     },
-    log: () => log,
-    stop: () => stopped(daemon),
+    log: daemon.log,
+    stop: daemon.stop,
   };
 }
 
@@ -83,21 +62,6 @@ export async function startBoard({ name, folder, broker, minNewSamples }: BoardO
 export const PATIENCE = Number(process.env.LICHEN_DEMO_PATIENCE ?? 1);
 
 const START_LIMIT_MS = 20_000 * PATIENCE;
-
-async function answering(client: Client, daemon: ChildProcess, log: () => string): Promise<void> {
-  for (const startedMs = performance.now(); performance.now() - startedMs < START_LIMIT_MS; await pause(100)) {
-    if (daemon.exitCode !== null) break;
-    if (await client.get("/v1/status", statusSchema).catch(() => null)) return;
-  }
-  await stopped(daemon);
-  throw new Error(`lichend did not start:\n${log()}`);
-}
-
-async function stopped(daemon: ChildProcess): Promise<void> {
-  if (daemon.exitCode !== null || daemon.signalCode !== null) return;
-  daemon.kill("SIGTERM");
-  await once(daemon, "exit");
-}
 
 export interface Recording {
   file: string;
@@ -113,5 +77,3 @@ export async function recordings(folder: string): Promise<Recording[]> {
   }
   return found;
 }
-
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

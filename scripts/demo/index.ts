@@ -5,11 +5,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Status } from "../../device/api/schemas.ts";
 import { progressBar } from "../../device/cli/progress.ts";
 import { bytes, percent, short, table, wrapped } from "../../device/cli/terminal.ts";
 import { startBroker } from "../broker.ts";
-import { type Board, PATIENCE, pause, type Recording, recordings, startBoard } from "./board.ts";
+import { type Board, PATIENCE, type Recording, recordings, startBoard } from "./board.ts";
 
 const RECORDINGS = "scripts/demo/recordings";
 const LIMIT_MS = 60_000 * PATIENCE;

@@ -1,11 +1,11 @@
 import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { request } from "node:http";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { samplesSchema } from "../../device/api/sample-schemas.ts";
+import { freePort } from "../../scripts/free-port.ts";
 import { recordings } from "../e2e/board.ts";
 import { isFull } from "./amount.ts";
 import { asking, peakBytes, quantile, residentBytes } from "./measures.ts";
@@ -104,15 +104,6 @@ const post = (port: number, body: Uint8Array): Promise<string> =>
     asked.once("error", () => answered("refused"));
     asked.end(body);
   });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
-  const address = server.address();
-  await new Promise((closed) => server.close(closed));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
 
 /** A twentieth of a second of a tone, no two alike. */
 function blip(at: number): Buffer {

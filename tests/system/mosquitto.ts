@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../scripts/free-port.ts";
 
 /** Where Debian puts it; `LICHEN_MOSQUITTO` names another place. */
 const PROGRAM = process.env.LICHEN_MOSQUITTO ?? "/usr/sbin/mosquitto";
@@ -36,19 +37,6 @@ export async function startMosquitto({ port }: { port: number }): Promise<Mosqui
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
-  });
 }
 
 /** Mosquitto does not say when it is ready to those who do not read its log's wording; a connection does. */

@@ -1,8 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { access, copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { access, copyFile, readFile, rename } from "node:fs/promises";
 import path from "node:path";
-import { stringify } from "yaml";
 import { z } from "zod";
 import {
   adaptersSchema,
@@ -11,9 +8,8 @@ import {
   type Status,
   statusSchema,
 } from "../../../device/api/schemas.ts";
-import { createClient } from "../../../device/cli/client.ts";
 import { ENVIRONMENT, NODE_FLAGS } from "../../../device/operation/node-flags.ts";
-import { pause } from "../../demo/board.ts";
+import { configure, spawnDaemon } from "../../daemon.ts";
 
 /** A `lichend` as a board runs it: bundled, and with the flags of its unit. */
 export interface Board {
@@ -42,80 +38,36 @@ export interface BoardOptions {
   readonly training?: Readonly<Record<string, unknown>>;
 }
 
-const ANY = { startBelow: 1e6, pauseAbove: 1e6 };
-const PERCENT = { startBelow: 100, pauseAbove: 100 };
 const LIMIT_MS = 60_000;
 
 export async function startBoard({ program, folder, model, first, training = {} }: BoardOptions): Promise<Board> {
-  await mkdir(folder, { recursive: true });
-  const socket = path.join(folder, "socket");
-  const config = path.join(folder, "lichen.yml");
-  await writeFile(
-    config,
-    stringify({
-      model: path.resolve(model),
-      data: path.join(folder, "data"),
-      socket,
-      watch: { folder: path.join(folder, "watch") },
-      training: { minNewSamples: 1_000_000, ...training },
-      // Of a busy machine the figures are worth less, but they are had.
-      governor: {
-        loadPerCore: ANY,
-        inference: { p99Ratio: ANY },
-        temperatureCelsius: PERCENT,
-        cpuPressurePercent: PERCENT,
-        ioPressurePercent: PERCENT,
-        memoryPressurePercent: PERCENT,
-      },
-    }),
-  );
-  const client = createClient(socket);
-  const bytes = first && (await readFile(first));
-  const answers = async () => {
-    if (!first || !bytes) return access(path.join(folder, "watch", "inbox"));
-    await client.post(`/v1/infer?name=${encodeURIComponent(path.basename(first))}`, inferSchema, bytes);
-  };
-  const startedMs = performance.now();
-  const daemon = spawn(process.execPath, [...NODE_FLAGS, program, "--config", config], {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, ...ENVIRONMENT },
+  const watch = path.join(folder, "watch");
+  // Of a busy machine the figures are worth less, but they are had.
+  await configure(folder, {
+    model: path.resolve(model),
+    watch: { folder: watch },
+    training: { minNewSamples: 1_000_000, ...training },
   });
-  let log = "";
-  daemon.stderr.on("data", (chunk) => (log = `${log}${chunk}`.slice(-10_000)));
-  const isAnswering = () =>
-    answers().then(
-      () => true,
-      () => false,
-    );
-  while (!(await isAnswering())) {
-    if (daemon.exitCode !== null || performance.now() - startedMs > LIMIT_MS) {
-      await stopped(daemon);
-      throw new Error(`lichend did not answer:\n${log}`);
-    }
-    await pause(10);
-  }
+  const bytes = first && (await readFile(first));
+  const startedMs = performance.now();
+  const daemon = spawnDaemon(folder, { program, flags: NODE_FLAGS, env: ENVIRONMENT });
+  const { client } = daemon;
+  const infer = (file: string, content: Uint8Array) =>
+    client.post(`/v1/infer?name=${encodeURIComponent(path.basename(file))}`, inferSchema, content);
+  const answers = () => (first && bytes ? isDone(infer(first, bytes)) : isDone(access(path.join(watch, "inbox"))));
+  await daemon.until("an answer of lichend", answers, { everyMs: 10, limitMs: LIMIT_MS });
   const firstAnswerMs = performance.now() - startedMs;
   return {
-    pid: daemon.pid!,
+    pid: daemon.pid,
     firstAnswerMs,
     status: () => client.get("/v1/status", statusSchema),
-    infer: async (file) =>
-      client.post(`/v1/infer?name=${encodeURIComponent(path.basename(file))}`, inferSchema, await readFile(file)),
+    infer: async (file) => infer(file, await readFile(file)),
     async inferInFolder(file) {
-      const [watch, name] = [path.join(folder, "watch"), path.basename(file)];
+      const name = path.basename(file);
       await copyFile(file, path.join(folder, name));
       await rename(path.join(folder, name), path.join(watch, "inbox", name));
       const result = path.join(watch, "done", `${name}.json`);
-      for (const sinceMs = performance.now(); performance.now() - sinceMs < LIMIT_MS; await pause(100)) {
-        if (
-          await access(result).then(
-            () => true,
-            () => false,
-          )
-        )
-          return;
-      }
-      throw new Error(`nothing came of ${name}:\n${log}`);
+      await daemon.until(`what ${name} is`, () => isDone(access(result)), { everyMs: 100, limitMs: LIMIT_MS });
     },
     async sample(file, label) {
       await client.post(
@@ -131,12 +83,13 @@ export async function startBoard({ program, folder, model, first, training = {} 
       await client.post(`/v1/use?adapter=${adapter}`, z.unknown());
     },
     serving: async () => (await client.get("/v1/adapters", adaptersSchema)).current?.sha256 ?? null,
-    stop: () => stopped(daemon),
+    stop: daemon.stop,
   };
 }
 
-export async function stopped(daemon: ChildProcess): Promise<void> {
-  if (daemon.exitCode !== null || daemon.signalCode !== null) return;
-  daemon.kill("SIGTERM");
-  await once(daemon, "exit");
-}
+/** null: it failed, and may be tried again. */
+const isDone = (work: Promise<unknown>): Promise<true | null> =>
+  work.then(
+    () => true,
+    () => null,
+  );

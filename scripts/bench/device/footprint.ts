@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { pause } from "../../demo/board.ts";
+import { stopped } from "../../daemon.ts";
 import { median } from "../tables.ts";
-import { startBoard, stopped } from "./board.ts";
+import { startBoard } from "./board.ts";
 import { type Resident, resident, usage } from "./procfs.ts";
 
 export interface Footprint {

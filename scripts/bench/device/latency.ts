@@ -1,4 +1,5 @@
-import { pause, type Recording } from "../../demo/board.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Recording } from "../../demo/board.ts";
 import type { Board } from "./board.ts";
 
 /** Inferences one by one at a steady pace until `isOver`; how long each took as its client sees it, and how many failed. */
