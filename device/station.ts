@@ -41,9 +41,9 @@ import { preprocessingId } from "./samples/features.ts";
 import { INDEX_FOLDER } from "./samples/open.ts";
 import { sqlIndex } from "./samples/sql-index.ts";
 import { createSampleStore, type SampleStore } from "./samples/store.ts";
-import type { BrokerAddress } from "./sources/mqtt.ts";
 import { openSources, senseOf } from "./sources/open.ts";
 import type { Sink } from "./sources/source.ts";
+import type { BrokerAddress } from "./sync/broker.ts";
 
 export interface StationPorts {
   /** Name of the board, and in the fleet. */

@@ -4,6 +4,8 @@ import { errorCode, LichenError } from "../../runtime/errors.ts";
 import type { Clock } from "../clock.ts";
 import type { Disk } from "../disk/disk.ts";
 import { stateFile } from "../disk/state-file.ts";
+import type { Inference } from "../sources/source.ts";
+import { type BrokerAddress, brokerOf } from "../sync/broker.ts";
 import { type Connection, withoutSecrets } from "../sync/connection.ts";
 import { createLink, type Link, type LinkStatus } from "../sync/link.ts";
 import { TIMING } from "../sync/sync.ts";
@@ -11,13 +13,7 @@ import { announcements, OFFLINE, ONLINE } from "./home-assistant.ts";
 import type { ResultsConfig } from "./results-config.ts";
 
 /** What is told of one inference. */
-export interface PlainResult {
-  readonly label: string;
-  readonly confidence: number;
-  readonly probabilities: Readonly<Record<string, number>>;
-  /** sha256 of the adapter that served it; null is the bare base. */
-  readonly adapter: string | null;
-  readonly milliseconds: number;
+export interface PlainResult extends Inference {
   readonly file: string;
   readonly source: string;
 }
@@ -36,11 +32,7 @@ export interface ResultsPublisher {
 export interface ResultsOptions {
   readonly config: ResultsConfig;
   /** Of the fleet, for a configuration that names none. */
-  readonly fleet?: {
-    readonly broker: string;
-    readonly username?: string | undefined;
-    readonly password?: string | undefined;
-  };
+  readonly fleet?: BrokerAddress;
   readonly device: string;
   readonly model: {
     readonly name: string;
@@ -66,13 +58,7 @@ const announcedSchema = z.strictObject({ topics: z.array(z.string()) });
 /** @throws BAD_CONFIG without a broker */
 export function createResults(options: ResultsOptions): ResultsPublisher {
   const { config, device, model, log, timing = TIMING } = options;
-  const address = config.broker === undefined ? options.fleet : { ...config, broker: config.broker };
-  if (address === undefined)
-    throw new LichenError("BAD_CONFIG", {
-      at: "results.broker",
-      found: "nothing",
-      wanted: "an address, or mqtt.broker",
-    });
+  const address = brokerOf(config, options.fleet, "results.broker");
   const topics = resultTopics(config.prefix, device, model.name);
   const state = stateFile(options.disk, options.stateFile, announcedSchema, { topics: [] });
   let announced: readonly string[] = [];
@@ -93,10 +79,8 @@ export function createResults(options: ResultsOptions): ResultsPublisher {
 
   const link: Link = createLink({
     options: () => ({
-      broker: address.broker,
+      ...address,
       clientId: `lichen-${device}-${model.name}-results`,
-      ...(address.username !== undefined && { username: address.username }),
-      ...(address.password !== undefined && { password: address.password }),
       timeoutMs: timing.connectMs,
       keepaliveSeconds: timing.keepaliveSeconds,
       will: { topic: topics.availability, payload: bytesOf(OFFLINE) },

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { errorCode, LichenError } from "../../runtime/errors.ts";
 import type { Clock } from "../clock.ts";
+import { type BrokerAddress, brokerOf } from "../sync/broker.ts";
 import { withoutSecrets } from "../sync/connection.ts";
 import { createLink, type Link } from "../sync/link.ts";
 import { TIMING } from "../sync/sync.ts";
@@ -8,12 +9,6 @@ import type { MqttSourceConfig } from "./config.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
 import { fileNameOf } from "./file-name.ts";
 import type { Source, SourceHealth } from "./source.ts";
-
-export interface BrokerAddress {
-  readonly broker: string;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
-}
 
 export interface MqttSourceOptions {
   readonly config: MqttSourceConfig;
@@ -44,14 +39,7 @@ export function mqttSource(options: MqttSourceOptions): Source {
     if (label === undefined || labels.includes(label)) return ruleOf(topic, label);
     throw new LichenError("UNKNOWN_CLASS", { at: `source ${name}: ${topic}`, found: label, wanted: labels.join(", ") });
   });
-  const address: BrokerAddress | undefined =
-    config.broker === undefined ? options.broker : { ...config, broker: config.broker };
-  if (address === undefined)
-    throw new LichenError("BAD_CONFIG", {
-      at: `source ${name}: broker`,
-      found: "nothing",
-      wanted: "an address, or mqtt.broker",
-    });
+  const address = brokerOf(config, options.broker, `source ${name}: broker`);
 
   let delivery: Delivery | undefined;
   let problem: SourceHealth["problem"] = null;
@@ -63,10 +51,8 @@ export function mqttSource(options: MqttSourceOptions): Source {
 
   const link: Link = createLink({
     options: () => ({
-      broker: address.broker,
+      ...address,
       clientId: `lichen-${device}-${name}`,
-      ...(address.username !== undefined && { username: address.username }),
-      ...(address.password !== undefined && { password: address.password }),
       timeoutMs: timing.connectMs,
       keepaliveSeconds: timing.keepaliveSeconds,
       maxPacketBytes: config.maxBytes + PACKET_OVERHEAD,

@@ -4,10 +4,11 @@ import type { Clock } from "../clock.ts";
 import type { StationConfig } from "../config/schema.ts";
 import type { Disk } from "../disk/disk.ts";
 import type { LabelOrigin } from "../samples/sample.ts";
+import type { BrokerAddress } from "../sync/broker.ts";
 import { commandSource, type Sense } from "./command.ts";
 import type { SourceConfig } from "./config.ts";
 import { folderSource } from "./folder.ts";
-import { type BrokerAddress, mqttSource } from "./mqtt.ts";
+import { mqttSource } from "./mqtt.ts";
 import type { Source } from "./source.ts";
 
 export interface SourcePorts {

@@ -2,15 +2,13 @@ import { Socket } from "node:net";
 import type { IClientOptions, MqttClient } from "mqtt";
 import { LichenError } from "../../runtime/errors.ts";
 import { connect } from "../mqtt-client.ts";
+import type { BrokerAddress } from "./broker.ts";
 import { createPacketBound } from "./packet-bound.ts";
 
 export type MqttVersion = 4 | 5;
 
-export interface ConnectionOptions {
-  readonly broker: string;
+export interface ConnectionOptions extends BrokerAddress {
   readonly clientId: string;
-  readonly username?: string;
-  readonly password?: string;
   readonly version: MqttVersion;
   readonly timeoutMs: number;
   readonly keepaliveSeconds: number;

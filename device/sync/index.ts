@@ -38,7 +38,7 @@ const RESULTS = 1000;
 
 /** @throws BAD_NAME when fleet or device cannot be part of a topic, BAD_MESSAGE when the base cannot be said. */
 export function createSync(config: SyncConfig, ports: SyncPorts, timing: SyncTiming = TIMING): Sync {
-  const { fleet, device } = config;
+  const { fleet, device, broker, username, password } = config;
   const { log, base } = ports;
   const offers = createOffers({ device, baseSha256: base.sha256 });
   const outbox = createOutbox(ports.directory, nodeDisk);
@@ -61,10 +61,8 @@ export function createSync(config: SyncConfig, ports: SyncPorts, timing: SyncTim
 
   const link = createLink({
     options: () => ({
-      broker: config.broker,
+      ...{ broker, username, password },
       clientId: `lichen-${fleet}-${device}`,
-      ...(config.username !== undefined && { username: config.username }),
-      ...(config.password !== undefined && { password: config.password }),
       timeoutMs: timing.connectMs,
       keepaliveSeconds: timing.keepaliveSeconds,
       will: { topic: topics.state, payload: state("offline") },
@@ -115,7 +113,7 @@ export function createSync(config: SyncConfig, ports: SyncPorts, timing: SyncTim
   });
 
   function onUp(connection: Connection): void {
-    log.info({ broker: withoutSecrets(config.broker), protocol: link.status().protocol }, "connected to the broker");
+    log.info({ broker: withoutSecrets(broker), protocol: link.status().protocol }, "connected to the broker");
     const filters = [
       ...(config.publish ? [deviceFilter(fleet, device, "requests"), fleetFilter(fleet, "adapter")] : []),
       ...(config.accept
@@ -279,7 +277,7 @@ export function createSync(config: SyncConfig, ports: SyncPorts, timing: SyncTim
     status() {
       const manifest = outbox.manifest();
       return {
-        broker: withoutSecrets(config.broker),
+        broker: withoutSecrets(broker),
         ...link.status(),
         offer: manifest && {
           sha256: manifest.sha256,

@@ -1,15 +1,13 @@
 import type { Logger } from "pino";
 import type { Base, DeviceState, Manifest, Result } from "../../fleet/protocol/messages.ts";
 import type { Backoff } from "./backoff.ts";
+import type { BrokerAddress } from "./broker.ts";
 import type { Transfer } from "./fetch.ts";
 import type { LinkStatus } from "./link.ts";
 
-export interface SyncConfig {
-  readonly broker: string;
+export interface SyncConfig extends BrokerAddress {
   readonly fleet: string;
   readonly device: string;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
   readonly blockBytes: number;
   /** Offer adapters to the fleet. */
   readonly publish: boolean;
