@@ -92,7 +92,6 @@ export function createResults(options: ResultsOptions): ResultsPublisher {
       announce(connection).catch(tell);
       void drain();
     },
-    message: () => undefined,
     down: tell,
     random: options.random,
     nowMs: options.clock.monotonicMs,

@@ -66,11 +66,10 @@ export function mqttSource(options: MqttSourceOptions): Source {
       log.info({ broker: withoutSecrets(address.broker) }, "connected to the broker");
       connection.subscribe(rules.map(({ filter }) => filter)).catch(tell);
     },
-    message: () => undefined,
     take,
-    down(error) {
+    down(error, kind) {
       tell(error);
-      if (/a packet of more than/.test(error.message)) afresh = true;
+      if (kind === "too big") afresh = true;
     },
     random: options.random,
     nowMs: clock.monotonicMs,
@@ -98,7 +97,7 @@ export function mqttSource(options: MqttSourceOptions): Source {
     },
     async stop() {
       isRunning = false;
-      await link.stop(async () => undefined);
+      await link.stop();
     },
     counts: () => delivery?.counts() ?? { accepted: 0, inferred: 0, rejected: 0 },
     health: () => ({

@@ -16,6 +16,8 @@ export interface ConnectionOptions extends BrokerAddress {
   readonly will?: { topic: string; payload: Uint8Array };
   /** Whether what the broker has kept for this client is to be forgotten. */
   readonly afresh?: boolean;
+  /** How long the broker keeps what comes for this client while it is away; without it a week. */
+  readonly sessionSeconds?: number;
   /** A bigger packet ends the connection; brokers that speak MQTT 5 do not even send it. */
   readonly maxPacketBytes?: number;
 }
@@ -25,15 +27,21 @@ export interface Ending {
   readonly kind: EndingKind;
   readonly error: LichenError;
 }
-/** `version`: the broker speaks another version of MQTT, or hung up before it said a word, as some brokers do then. */
-export type EndingKind = "unreachable" | "refused" | "version" | "lost";
+/**
+ * `version`: the broker speaks another version of MQTT, or hung up before it said a word, as some brokers do then.
+ * `too big`: a packet was beyond `maxPacketBytes`; it comes again with the session that it belongs to.
+ */
+export type EndingKind = "unreachable" | "refused" | "version" | "lost" | "too big";
 
 export interface ConnectionEvents {
   /** Comes before the first message. */
   up(connection: Connection): void;
-  message(topic: string, payload: Uint8Array): void;
-  /** Where it is given, a message is acknowledged when it has resolved; when it rejects the connection is broken, so that it comes again. */
-  take?(topic: string, payload: Uint8Array): Promise<void>;
+  message?(topic: string, payload: Uint8Array): void;
+  /**
+   * Where it is given, a message is acknowledged when it has resolved; when it rejects the connection is broken, so that it comes again.
+   * @param retained the broker kept it from before this connection
+   */
+  take?(topic: string, payload: Uint8Array, retained: boolean): Promise<void>;
   /** Comes exactly once, last. */
   down(ending: Ending): void;
 }
@@ -97,16 +105,18 @@ export function openConnection(options: ConnectionOptions, events: ConnectionEve
     if (client.stream instanceof Socket) client.stream.setNoDelay(true);
     events.up(connection);
   });
-  client.on("message", (topic, payload) => events.message(topic, payload));
+  client.on("message", (topic, payload) => events.message?.(topic, payload));
   const { take } = events;
   if (take !== undefined) {
-    client.handleMessage = ({ topic, payload }, done) =>
-      void take(topic, typeof payload === "string" ? Buffer.from(payload) : payload).then(() => done(), breakOff);
+    client.handleMessage = ({ topic, payload, retain }, done) => {
+      const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
+      void take(topic, bytes, retain).then(() => done(), breakOff);
+    };
   }
   if (options.maxPacketBytes !== undefined) {
     const bound = createPacketBound(options.maxPacketBytes);
     client.stream.on("data", (bytes: Uint8Array) => {
-      if (!bound.push(bytes)) breakOff(new Error(`a packet of more than ${options.maxPacketBytes} bytes`));
+      if (!bound.push(bytes)) breakOff(new TooBig(`a packet of more than ${options.maxPacketBytes} bytes`));
     });
   }
   function breakOff(reason: unknown): void {
@@ -141,6 +151,8 @@ export function openConnection(options: ConnectionOptions, events: ConnectionEve
   };
 }
 
+class TooBig extends Error {}
+
 /** Seconds that a broker keeps the session of a device that is away: a week. */
 const SESSION_SECONDS = 604_800;
 
@@ -150,7 +162,7 @@ const clientOptions = (options: ConnectionOptions): IClientOptions => ({
   clean: options.afresh ?? false,
   ...(options.version === 5 && {
     properties: {
-      sessionExpiryInterval: SESSION_SECONDS,
+      sessionExpiryInterval: options.sessionSeconds ?? SESSION_SECONDS,
       ...(options.maxPacketBytes !== undefined && { maximumPacketSize: options.maxPacketBytes }),
     },
   }),
@@ -178,6 +190,7 @@ function endingOf(options: ConnectionOptions, up: boolean, failure: unknown): En
   const refused = typeof code === "number" && REFUSAL_CODES.has(code);
   const error = new LichenError(refused ? "BROKER_REFUSED" : "BROKER_UNREACHABLE", { at, found, cause: failure });
   if (refused) return { kind: "refused", error };
+  if (failure instanceof TooBig) return { kind: "too big", error };
   if (up) return { kind: "lost", error };
   // A system error (a string such as ECONNREFUSED) says nothing of the version; a hang-up, or bytes that do not parse, may.
   return {

@@ -16,10 +16,10 @@ export interface LinkPorts {
   /** How long a leave-taking may last. */
   leaveMs: number;
   up(connection: Connection): void;
-  message(topic: string, payload: Uint8Array): void;
-  /** As in `ConnectionEvents`. */
-  take?(topic: string, payload: Uint8Array): Promise<void>;
-  down(error: LichenError): void;
+  /** As in `ConnectionEvents`, like `take`. */
+  message?(topic: string, payload: Uint8Array): void;
+  take?(topic: string, payload: Uint8Array, retained: boolean): Promise<void>;
+  down(error: LichenError, kind: EndingKind): void;
   random(): number;
   nowMs(): number;
 }
@@ -41,7 +41,7 @@ export interface LinkStatus {
 export interface Link {
   start(): void;
   /** @param farewell what to say before the connection is closed, when there is one. */
-  stop(farewell: (connection: Connection) => Promise<void>): Promise<void>;
+  stop(farewell?: (connection: Connection) => Promise<void>): Promise<void>;
   /** undefined while there is no connection. */
   connection(): Connection | undefined;
   status(): LinkStatus;
@@ -76,7 +76,7 @@ export function createLink(ports: LinkPorts): Link {
           phase = { tag: "up", attempt, connection };
           ports.up(connection);
         },
-        message: ports.message,
+        ...(ports.message && { message: ports.message }),
         ...(ports.take && { take: ports.take }),
         down({ kind, error }) {
           const traffic = attempt.traffic();
@@ -90,7 +90,7 @@ export function createLink(ports: LinkPorts): Link {
           // Only the first hang-up is answered at once: a broker that refuses both versions must not be hammered.
           const waitMs = kind === "version" && failures === 1 ? 0 : backoffMs(failures, ports.random(), ports.backoff);
           phase = { tag: "waiting", timer: setTimeout(tryOnce, waitMs) };
-          ports.down(error);
+          ports.down(error, kind);
         },
       },
     );
@@ -100,10 +100,10 @@ export function createLink(ports: LinkPorts): Link {
   /** A broker that does not answer must not hold up a stop; it will publish the Will. */
   async function leave(
     { attempt, connection }: Up,
-    farewell: (connection: Connection) => Promise<void>,
+    farewell: ((connection: Connection) => Promise<void>) | undefined,
   ): Promise<void> {
     const timer = setTimeout(() => attempt.abort(), ports.leaveMs);
-    await farewell(connection).catch(() => undefined);
+    await farewell?.(connection).catch(() => undefined);
     await attempt.end();
     clearTimeout(timer);
   }
