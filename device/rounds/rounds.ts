@@ -20,9 +20,10 @@ import type { PausePolicy, ShadowPolicy } from "./config.ts";
 import type { JobProgress } from "./job.ts";
 import { type JobSettings, jobOf } from "./job-of.ts";
 import { NO_ROUND, type RoundEffect, type RoundEvent, type RoundFile, type RoundState, step } from "./machine.ts";
-import { isWhole, NO_PLAN, plannedSamples, planOf, type RoundPlan } from "./plan.ts";
+import { createMaterial, type Material } from "./material.ts";
+import type { RoundPlan } from "./plan.ts";
 import { begun, failuresInARow, type History, interrupted, isOwed, NO_HISTORY, type Round, updated } from "./record.ts";
-import { assignRoles, forgotten, judges, NO_ROLES, newSamples, type Roles, rolesOf } from "./roles.ts";
+import type { Roles } from "./roles.ts";
 import { type ShadowRun, type ShadowRunOptions, startShadow } from "./shadow-run.ts";
 import { createTraining, type Training } from "./training.ts";
 
@@ -99,14 +100,9 @@ export function createRounds(options: RoundsOptions): Rounds {
   const { policy, keeper, disk, clock, log } = options;
   let state: RoundState = NO_ROUND.state;
   let history = NO_HISTORY;
-  let roles = NO_ROLES;
-  let plan = NO_PLAN;
   let sampleAtMs = Number.NEGATIVE_INFINITY;
   let failure = { inARow: 0, atMs: Number.NEGATIVE_INFINITY };
   let progress: JobProgress | null = null;
-  let forgottenMeanwhile: string[] = [];
-  /** The round under way began before this start, and what was forgotten meanwhile is not known by name. */
-  let isTakenUp = false;
   let startedMs = 0;
   let meter = options.meter();
   let shadow: ShadowRun | null = null;
@@ -121,6 +117,15 @@ export function createRounds(options: RoundsOptions): Rounds {
   let listener: (progress: JobProgress) => void = () => {};
   /** Of whoever waits for the end of the round. */
   let ended: { resolve(round: Round): void; reject(error: Error): void } | null = null;
+
+  const material: Material = createMaterial({
+    holdOut: policy.holdOut,
+    unlabelled: policy.unlabelled,
+    samples: options.samples,
+    unlabelledSamples: options.unlabelled,
+    roles: options.roles,
+    plan: options.plan,
+  });
 
   const training: Training = createTraining({
     runJob: options.runJob,
@@ -146,7 +151,7 @@ export function createRounds(options: RoundsOptions): Rounds {
       elsewhere: options.elsewhere(),
       phase: phaseOf(),
       requested: record(about()?.id ?? 0)?.trigger === "request",
-      newSamples: newSamples(options.samples(), roles).length,
+      newSamples: material.newSamples().length,
       owed: isOwed(history),
       sinceSampleMs: nowMs - sampleAtMs,
       failuresInARow: failure.inARow,
@@ -237,12 +242,10 @@ export function createRounds(options: RoundsOptions): Rounds {
   const EFFECTS: Record<RoundEffect["tag"], () => Promise<void>> = {
     async run() {
       const { kind } = state as Of<"planned">;
-      const samples = kind === "train" ? plannedSamples(plan, options.samples(), options.unlabelled()) : null;
-      const start = roles.startAfresh && samples !== null ? null : options.incumbent();
-      training.run(
-        jobOf(options.job, start?.path, samples ?? { judges: judges(options.samples(), roles) }, plan),
-        meter,
-      );
+      const trains = kind === "train";
+      const start = trains && material.startsAfresh() ? null : options.incumbent();
+      const work = trains ? material.planned() : { judges: material.judges() };
+      training.run(jobOf(options.job, start?.path, work, material.current()), meter);
     },
     async shadow() {
       const { verdict, shadow: from } = state as Of<"shadowing">;
@@ -311,19 +314,12 @@ export function createRounds(options: RoundsOptions): Rounds {
   }
 
   /** What must not come back is refused, and samples that had their round are no longer new. */
-  async function settle({ kind, start, verdict, outcome, refuse }: Of<"concluding">): Promise<void> {
+  async function settle(concluding: Of<"concluding">): Promise<void> {
+    const { kind, verdict, outcome, refuse } = concluding;
     if (verdict === null) return;
     for (const { path, message } of verdict.unreadable) log.warn({ path }, `a stored sample is unreadable: ${message}`);
     if (refuse && outcome.tag === "rejected") await keeper.refuse(verdict.sha256, outcome.reason);
-    if (kind !== "train") return;
-    const used = forgotten(rolesOf(plannedSamples(plan, options.samples(), [])), forgottenMeanwhile);
-    // What was taken back while it was trained on is in no list any more. And what asked for a fresh start still does, unless this was it
-    // and serves now.
-    const isLearnt = plan.train.some((sha256) => forgottenMeanwhile.includes(sha256));
-    const isStillDue = roles.startAfresh && (outcome.tag !== "accepted" || start !== null || isTakenUp);
-    const next: Roles = isLearnt || isStillDue ? { ...used, startAfresh: true } : used;
-    await options.roles.save(next);
-    roles = next;
+    if (kind === "train") await material.conclude(concluding);
   }
 
   async function finish(
@@ -352,32 +348,21 @@ export function createRounds(options: RoundsOptions): Rounds {
   }
 
   async function train(trigger: "samples" | "request", waitFor: string | null = null): Promise<Round> {
-    forgottenMeanwhile = [];
-    isTakenUp = false;
-    const [labelled, unlabelled] = [options.samples(), options.unlabelled()];
-    const before = plannedSamples(plan, labelled, unlabelled);
-    const goesOn = state.tag === "interrupted" && state.id === plan.id && isWhole(plan, before);
-    const continues = goesOn ? plan.id : undefined;
-    if (goesOn) {
-      await options.plan.save({ ...plan, id: history.nextId });
-      plan = { ...plan, id: history.nextId };
-    } else {
-      const chosen = unlabelled.slice(unlabelled.length - Math.min(policy.unlabelled, unlabelled.length));
-      const assignment = assignRoles(labelled, roles, policy.holdOut);
-      const made = planOf(history.nextId, assignment, chosen, new Date(clock.wallMs()).toISOString());
-      await options.plan.save(made);
-      plan = made;
-    }
-    const along = plan.unlabelled.length;
+    const { train, heldOut, unlabelled, continues } = await material.plan({
+      id: history.nextId,
+      interrupted: state.tag === "interrupted" ? state.id : null,
+      createdAt: new Date(clock.wallMs()).toISOString(),
+    });
+    const along = unlabelled.length;
     return round(
       {
         kind: "train",
         trigger,
-        samples: { train: plan.train.length, heldOut: plan.heldOut.length },
+        samples: { train: train.length, heldOut: heldOut.length },
         ...(continues !== undefined && { continues }),
         ...(along > 0 && { unlabelled: along }),
       },
-      roles.startAfresh ? null : (options.incumbent()?.sha256 ?? null),
+      material.startsAfresh() ? null : (options.incumbent()?.sha256 ?? null),
       waitFor,
     );
   }
@@ -387,7 +372,7 @@ export function createRounds(options: RoundsOptions): Rounds {
     // A board that never trained has no such folder yet.
     await disk.makeFolder(dirname(path));
     await writeDurably(disk, path, adapter.bytes);
-    const samples = { train: 0, heldOut: judges(options.samples(), roles).length };
+    const samples = { train: 0, heldOut: material.judges().length };
     return round({ kind: "appraise", trigger: "fleet", samples }, options.incumbent()?.sha256 ?? null, null);
   }
 
@@ -434,10 +419,9 @@ export function createRounds(options: RoundsOptions): Rounds {
 
   return {
     async start() {
-      const [past, used] = [await options.history.load(), await options.roles.load()];
-      const [file, planned] = [await options.state.load(), await options.plan.load()];
-      roles = used.value;
-      plan = planned.value;
+      const past = await options.history.load();
+      const materialDamage = await material.load();
+      const file = await options.state.load();
       state = file.value.state;
       const under = about();
       history = interrupted(past.value, INTERRUPTED, under?.id);
@@ -446,12 +430,12 @@ export function createRounds(options: RoundsOptions): Rounds {
       isStarted = true;
       if (under !== null && record(under.id) === undefined) state = NO_ROUND.state;
       else if (under !== null) {
-        isTakenUp = true;
+        material.takeUp();
         void inLine(untilEnd).catch(() => undefined);
         await dispatch({ tag: "restarted", message: INTERRUPTED });
       }
       reconsider();
-      return [...past.damage, ...used.damage, ...file.damage, ...planned.damage];
+      return [...past.damage, ...file.damage, ...materialDamage];
     },
     async stop() {
       isStopping = true;
@@ -470,16 +454,7 @@ export function createRounds(options: RoundsOptions): Rounds {
       reconsider();
     },
     async forget(sha256s) {
-      forgottenMeanwhile.push(...sha256s);
-      const rest = forgotten(roles, sha256s);
-      // It may serve before anybody asks again, also after a power cut.
-      const isInWork = about()?.kind === "train" && plan.train.some((sha256) => sha256s.includes(sha256));
-      const next: Roles = isInWork ? { ...rest, startAfresh: true } : rest;
-      const isKnown = rest.trained.length + rest.heldOut.length === roles.trained.length + roles.heldOut.length;
-      if (isKnown && next.startAfresh === roles.startAfresh) return;
-      await options.roles.save(next);
-      roles = next;
-      reconsider();
+      if (await material.forget(sha256s, about()?.kind === "train")) reconsider();
     },
     async whileIdle(act) {
       if (waiting > 0) {
@@ -510,7 +485,7 @@ export function createRounds(options: RoundsOptions): Rounds {
     },
     seen: (input, current, label) => shadow?.seen(input, current, label),
     history: () => history.rounds,
-    newSamples: () => newSamples(options.samples(), roles),
+    newSamples: material.newSamples,
     progress: () => progress,
     state: () => state,
     ruling: () => ruling,
