@@ -274,7 +274,7 @@ export function createStation(config: StationConfig, ports: StationPorts): Stati
       ...spoken,
       clientId: `lichen-labels-${device}-${config.name}`,
       filters: [...new Set([topic, ...rules.map((rule) => rule.topic)])],
-      log,
+      ...{ clock, log, random: ports.random },
     });
   const curator: Curator = createCurator({
     ...{ store, labelling, erase, disk, clock },

@@ -1,7 +1,8 @@
-import type { MqttClient } from "mqtt";
 import type { Logger } from "pino";
-import { connect } from "../mqtt-client.ts";
-import { createPacketBound } from "../sync/packet-bound.ts";
+import type { Clock } from "../clock.ts";
+import type { BrokerAddress } from "../sync/broker.ts";
+import { createLink, type Link } from "../sync/link.ts";
+import { TIMING } from "../sync/sync.ts";
 import type { Message } from "./rule.ts";
 
 /** Somebody who listens to topics. It acts from `start` to `stop`. */
@@ -11,15 +12,14 @@ export interface Subscriber {
   stop(): Promise<void>;
 }
 
-export interface MqttSubscriberOptions {
-  readonly broker: string;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
+export interface MqttSubscriberOptions extends BrokerAddress {
   readonly clientId: string;
   readonly filters: readonly string[];
   /** Between two attempts to reach the broker. */
   readonly reconnectMs?: number;
+  readonly clock: Pick<Clock, "monotonicMs">;
   readonly log: Logger;
+  random(): number;
 }
 
 const RECONNECT_MS = 5000;
@@ -32,53 +32,41 @@ const MAX_PACKET_BYTES = 4 * 1024 * 1024;
  * that what is said now comes through.
  */
 export function mqttSubscriber(options: MqttSubscriberOptions): Subscriber {
-  const { broker, clientId, filters, reconnectMs = RECONNECT_MS, log, ...login } = options;
-  let client: MqttClient | undefined;
+  const { broker, username, password, clientId, filters, reconnectMs = RECONNECT_MS, log } = options;
+  let link: Link | undefined;
   let isDown = false;
   return {
     start(hear) {
-      client = connect(broker, {
-        clientId,
-        clean: true,
-        reconnectPeriod: reconnectMs,
-        resubscribe: false,
-        ...(login.username !== undefined && { username: login.username }),
-        ...(login.password !== undefined && { password: login.password }),
+      link = createLink({
+        options: () => ({
+          ...{ broker, username, password, clientId },
+          timeoutMs: TIMING.connectMs,
+          keepaliveSeconds: TIMING.keepaliveSeconds,
+          maxPacketBytes: MAX_PACKET_BYTES,
+          afresh: true,
+          sessionSeconds: 0,
+        }),
+        backoff: { firstMs: reconnectMs, mostMs: reconnectMs },
+        leaveMs: TIMING.leaveMs,
+        up(connection) {
+          isDown = false;
+          connection
+            .subscribe(filters)
+            .catch((error) => log.warn({ err: error, filters }, "labels cannot be listened for"));
+        },
+        take: (topic, payload, retained) => hear({ topic, payload, retained }),
+        // Once for each time that the broker goes, however long it stays away.
+        down(error, kind) {
+          // Who speaks another version is asked again in that one, at once.
+          if (kind === "version" && link?.status().failures === 1) return;
+          if (!isDown) log.warn({ err: error, broker: new URL(broker).host }, "no labels over MQTT for now");
+          isDown = true;
+        },
+        random: options.random,
+        nowMs: options.clock.monotonicMs,
       });
-      // The acknowledgement goes out when this has called back.
-      client.handleMessage = ({ topic, payload, retain }, done) => {
-        const message = {
-          topic,
-          payload: typeof payload === "string" ? Buffer.from(payload) : payload,
-          retained: retain,
-        };
-        void hear(message).then(() => done());
-      };
-      client.on("connect", () => {
-        isDown = false;
-        const bound = createPacketBound(MAX_PACKET_BYTES);
-        const { stream } = client!;
-        stream.on("data", (bytes: Uint8Array) => {
-          if (bound.push(bytes)) return;
-          down(new Error(`a packet of more than ${MAX_PACKET_BYTES} bytes`));
-          stream.destroy();
-        });
-        client?.subscribe([...filters], { qos: 1 }, (error) => {
-          if (error) log.warn({ err: error, filters }, "labels cannot be listened for");
-        });
-      });
-      // Once for each time that the broker goes, however long it stays away.
-      const down = (error?: Error) => {
-        if (!isDown)
-          log.warn({ ...(error && { err: error }), broker: new URL(broker).host }, "no labels over MQTT for now");
-        isDown = true;
-      };
-      client.on("error", down);
-      client.on("close", () => client?.disconnecting || down());
+      link.start();
     },
-    async stop() {
-      await client?.endAsync(true);
-      client = undefined;
-    },
+    stop: async () => link?.stop(),
   };
 }

@@ -1,5 +1,6 @@
 import { connectAsync } from "mqtt";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { systemClock } from "../../../device/clock.ts";
 import { ruleConfig } from "../../../device/labels/config.ts";
 import { createLabelling } from "../../../device/labels/labelling.ts";
 import type { Message } from "../../../device/labels/rule.ts";
@@ -10,6 +11,7 @@ import { bytesOf, silent, temporaryFolder } from "../fixtures.ts";
 import { hashOf, opened, wav } from "../samples/stores.ts";
 
 const TOPIC = "lichen/labels/box/main";
+const LISTENING = { clientId: "labels", reconnectMs: 50, clock: systemClock, log: silent, random: Math.random };
 const RULES = [ruleConfig.parse({ topic: "plc/gate", payload: "^NOK$", label: "inbox", seconds: 5 })];
 
 /** A store with samples that came at 0, 10 and 20 seconds. */
@@ -141,7 +143,7 @@ test("over a broker, also after it was away; what it kept from before is not hea
   };
   await say(TOPIC, "one", true);
   const filters = [TOPIC, "plc/gate"];
-  const subscriber = mqttSubscriber({ broker: first.url, clientId: "labels", filters, reconnectMs: 50, log: silent });
+  const subscriber = mqttSubscriber({ ...LISTENING, broker: first.url, filters });
   subscriber.start(heard);
   onTestFinished(() => subscriber.stop());
   await vi.waitFor(() => expect(heard).toHaveBeenCalled());
@@ -162,9 +164,7 @@ test("a message that no label can be is not held in memory, and the next one is 
   const broker = await startBroker({ port: 0 });
   onTestFinished(() => broker.stop());
   const heard = vi.fn(async (_: Message) => {});
-  const subscriber = mqttSubscriber({
-    ...{ broker: broker.url, clientId: "labels", filters: [TOPIC], reconnectMs: 50, log: silent },
-  });
+  const subscriber = mqttSubscriber({ ...LISTENING, broker: broker.url, filters: [TOPIC] });
   subscriber.start(heard);
   onTestFinished(() => subscriber.stop());
   const publisher = await connectAsync(broker.url);
