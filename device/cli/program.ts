@@ -76,8 +76,13 @@ export function createProgram(terminal: Terminal): Command {
     program.commandsGroup(heading);
     for (const add of commands) add(program, terminal);
   }
-  for (const command of program.commands) command.copyInheritedSettings(program);
+  inherit(program);
   return program;
+}
+
+/** Commands that are made on their own and added get no settings of their parent's by themselves. */
+function inherit(parent: Command): void {
+  for (const command of parent.commands) inherit(command.copyInheritedSettings(parent));
 }
 
 const exitCodes = (): string =>

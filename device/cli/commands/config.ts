@@ -10,9 +10,7 @@ interface ConfigOptions {
 /** `lichen config`: what the file says, what it may say, and what is wrong with it. */
 export const addConfig: AddCommand = (program, terminal) => {
   const config = new Command("config").description("the daemon's configuration file: show, check, keys, example");
-  const subcommands = [config, showing(terminal), checking(terminal), listing(terminal), example(terminal)];
-  for (const command of subcommands) command.copyInheritedSettings(program);
-  for (const command of subcommands.slice(1)) config.addCommand(command);
+  for (const command of [showing, checking, listing, example]) config.addCommand(command(terminal));
   program.addCommand(config);
 };
 

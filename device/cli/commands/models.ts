@@ -18,9 +18,8 @@ type Asked = ModelsOptions & Pick<GetOptions, "out" | "from" | "mirror" | "force
 /** `lichen models`: base models, of the project and of others, and how they get here. */
 export const addModels: AddCommand = (program, terminal) => {
   const models = new Command("models").description("base models: those that come along, and well-known ones to fetch");
-  const subcommands = [models, listing(terminal), showing(terminal), getting(terminal)];
-  for (const command of subcommands) command.copyInheritedSettings(program);
-  for (const command of subcommands.slice(1)) models.addCommand(command, { isDefault: command.name() === "list" });
+  models.addCommand(listing(terminal), { isDefault: true });
+  for (const command of [showing, getting]) models.addCommand(command(terminal));
   program.addCommand(models);
 };
 

@@ -12,9 +12,8 @@ import { bytes, percent, short, show, type Terminal, table, wrapped } from "../t
 /** `lichen samples`: what is kept on this board, and how it leaves. */
 export const addSamples: AddCommand = (program, terminal) => {
   const samples = new Command("samples").description("samples on this board: look, export, import, erase");
-  const subcommands = [samples, listing(terminal), exporting(terminal), importing(terminal), purging(terminal)];
-  for (const command of subcommands) command.copyInheritedSettings(program);
-  for (const command of subcommands.slice(1)) samples.addCommand(command, { isDefault: command.name() === "list" });
+  samples.addCommand(listing(terminal), { isDefault: true });
+  for (const command of [exporting, importing, purging]) samples.addCommand(command(terminal));
   program.addCommand(samples);
 };
 
