@@ -2,9 +2,10 @@ import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import type { Entry, LabelOrigin, Prediction } from "../samples/sample.ts";
 import type { Labelled, SampleStore } from "../samples/store.ts";
+import { topicMatches } from "../sync/topic-filter.ts";
 import type { LabelsConfig } from "./config.ts";
 import { type LabelRequest, parseLabelMessage, samplesMeant } from "./request.ts";
-import { labelsFor, type Message, topicMatches } from "./rule.ts";
+import { labelsFor, type Message } from "./rule.ts";
 
 export interface LabellingOptions {
   readonly store: Pick<SampleStore, "all" | "label">;

@@ -1,4 +1,5 @@
 import type { StoredSample } from "../samples/sample.ts";
+import { topicMatches } from "../sync/topic-filter.ts";
 import type { Rule } from "./config.ts";
 
 /** What was heard over MQTT. */
@@ -29,17 +30,6 @@ export function labelsFor<S extends HeardSample>(
   if (text === undefined || text.length > MAX_TEXT || !new RegExp(rule.payload, "u").test(text)) return [];
   const sinceMs = nowMs - rule.seconds * 1000;
   return samples.filter(({ arrivedMs }) => arrivedMs !== null && arrivedMs >= sinceMs && arrivedMs <= nowMs);
-}
-
-/** Whether a topic is one of a filter's. @see MQTT 5.0, 4.7: `#` takes in its parent, wildcards no topic that begins with `$` */
-export function topicMatches(filter: string, topic: string): boolean {
-  const [wanted, levels] = [filter.split("/"), topic.split("/")];
-  if (topic.startsWith("$") && /^[+#]/.test(filter)) return false;
-  for (const [at, level] of wanted.entries()) {
-    if (level === "#") return true;
-    if (at >= levels.length || (level !== "+" && level !== levels[at])) return false;
-  }
-  return wanted.length === levels.length;
 }
 
 /** @returns undefined for what is no text, or has no such field */

@@ -5,6 +5,7 @@ import { type BrokerAddress, brokerOf } from "../sync/broker.ts";
 import { withoutSecrets } from "../sync/connection.ts";
 import { createLink, type Link } from "../sync/link.ts";
 import { TIMING } from "../sync/sync.ts";
+import { topicMatches } from "../sync/topic-filter.ts";
 import type { MqttSourceConfig } from "./config.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
 import { fileNameOf } from "./file-name.ts";
@@ -116,21 +117,17 @@ interface Rule {
   matches(topic: string): { readonly label: string | undefined } | undefined;
 }
 
-/** @see MQTT 3.1.1 §4.7.1: `#` stands for its parent too */
+/** A topic of the configuration: a filter in which `{label}` stands for a level as `+` does, but for no empty one. */
 function ruleOf(topic: string, label: string | undefined): Rule {
   const levels = topic.split("/");
-  const patterns = levels.map((level) => {
-    if (level === "+") return "[^/]*";
-    if (level === LABEL) return "([^/]+)";
-    return level.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  });
-  const pattern = patterns.join("/").replace(/(^|\/)#$/, (_, slash) => (slash === "" ? ".*" : "(?:/.*)?"));
-  const expression = new RegExp(`^${pattern}$`, "s");
+  const at = levels.indexOf(LABEL);
+  const filter = levels.map((level) => (level === LABEL ? "+" : level)).join("/");
   return {
-    filter: levels.map((level) => (level === LABEL ? "+" : level)).join("/"),
+    filter,
     matches(asked) {
-      const found = expression.exec(asked);
-      return found === null ? undefined : { label: label ?? found[1] };
+      if (!topicMatches(filter, asked)) return undefined;
+      const spoken = at < 0 ? undefined : asked.split("/")[at];
+      return spoken === "" ? undefined : { label: label ?? spoken };
     },
   };
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { believed } from "../../../device/labels/confidence.ts";
 import { labelsConfig, ruleConfig } from "../../../device/labels/config.ts";
-import { labelsFor, topicMatches } from "../../../device/labels/rule.ts";
+import { labelsFor } from "../../../device/labels/rule.ts";
 import { bytesOf } from "../fixtures.ts";
 
 const rule = ruleConfig.parse({ topic: "plc/+/gate", field: "door.open", payload: "^true$", label: "one", seconds: 5 });
@@ -52,26 +52,6 @@ test("whatever comes, a rule answers", () => {
       expect(labelsFor(rule, { payload, topic, retained }, samples, 10_000)).toEqual([]);
     }),
   );
-});
-
-// The examples of MQTT 5.0, 4.7.1.2 and 4.7.1.3, and of 4.7.2.
-test.each([
-  ["sport/tennis/player1/#", "sport/tennis/player1", true],
-  ["sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", true],
-  ["sport/#", "sport", true],
-  ["#", "any/thing", true],
-  ["sport/tennis/+", "sport/tennis/player1", true],
-  ["sport/tennis/+", "sport/tennis/player1/ranking", false],
-  ["sport/+", "sport", false],
-  ["sport/+", "sport/", true],
-  ["+/+", "/finance", true],
-  ["/+", "/finance", true],
-  ["+", "/finance", false],
-  ["#", "$SYS/uptime", false],
-  ["+/monitor", "$SYS/monitor", false],
-  ["$SYS/#", "$SYS/monitor", true],
-] as const)("filter %s and topic %s: %s", (filter, topic, matches) => {
-  expect(topicMatches(filter, topic)).toBe(matches);
 });
 
 test("the model labels what it is surer of than it must be, and only where somebody wants that", () => {
