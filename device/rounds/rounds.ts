@@ -19,10 +19,11 @@ import type { RunJob } from "./child.ts";
 import type { PausePolicy, ShadowPolicy } from "./config.ts";
 import type { JobProgress } from "./job.ts";
 import { type JobSettings, jobOf } from "./job-of.ts";
+import { createLedger, type Ledger } from "./ledger.ts";
 import { NO_ROUND, type RoundEffect, type RoundEvent, type RoundFile, type RoundState, step } from "./machine.ts";
 import { createMaterial, type Material } from "./material.ts";
 import type { RoundPlan } from "./plan.ts";
-import { begun, failuresInARow, type History, interrupted, isOwed, NO_HISTORY, type Round, updated } from "./record.ts";
+import type { History, Round } from "./record.ts";
 import type { Roles } from "./roles.ts";
 import { type ShadowRun, type ShadowRunOptions, startShadow } from "./shadow-run.ts";
 import { createTraining, type Training } from "./training.ts";
@@ -99,9 +100,7 @@ type Of<T extends RoundState["tag"]> = Extract<RoundState, { tag: T }>;
 export function createRounds(options: RoundsOptions): Rounds {
   const { policy, keeper, disk, clock, log } = options;
   let state: RoundState = NO_ROUND.state;
-  let history = NO_HISTORY;
   let sampleAtMs = Number.NEGATIVE_INFINITY;
-  let failure = { inARow: 0, atMs: Number.NEGATIVE_INFINITY };
   let progress: JobProgress | null = null;
   let startedMs = 0;
   let meter = options.meter();
@@ -118,6 +117,7 @@ export function createRounds(options: RoundsOptions): Rounds {
   /** Of whoever waits for the end of the round. */
   let ended: { resolve(round: Round): void; reject(error: Error): void } | null = null;
 
+  const ledger: Ledger = createLedger({ file: options.history, clock, log });
   const material: Material = createMaterial({
     holdOut: policy.holdOut,
     unlabelled: policy.unlabelled,
@@ -140,28 +140,20 @@ export function createRounds(options: RoundsOptions): Rounds {
     },
   });
 
-  const record = (id: number): Round | undefined => history.rounds.find((round) => round.id === id);
   const about = () => (state.tag === "idle" || state.tag === "interrupted" ? null : state);
 
-  const facts = (): RoundFacts => {
-    const nowMs = clock.monotonicMs();
-    return {
-      stopped: !isStarted || isStopping,
-      held: keeper.isPinned(),
-      elsewhere: options.elsewhere(),
-      phase: phaseOf(),
-      requested: record(about()?.id ?? 0)?.trigger === "request",
-      newSamples: material.newSamples().length,
-      owed: isOwed(history),
-      sinceSampleMs: nowMs - sampleAtMs,
-      failuresInARow: failure.inARow,
-      sinceFailureMs: nowMs - failure.atMs,
-      ...training.pauses(),
-      threads: options.job.threads,
-      // What the last one took is the best guess of what the next one takes.
-      needsBytes: history.rounds.findLast(({ kind }) => kind === "train")?.resources?.peakMemoryBytes ?? null,
-    };
-  };
+  const facts = (): RoundFacts => ({
+    stopped: !isStarted || isStopping,
+    held: keeper.isPinned(),
+    elsewhere: options.elsewhere(),
+    phase: phaseOf(),
+    requested: ledger.record(about()?.id)?.trigger === "request",
+    newSamples: material.newSamples().length,
+    sinceSampleMs: clock.monotonicMs() - sampleAtMs,
+    ...ledger.facts(),
+    ...training.pauses(),
+    threads: options.job.threads,
+  });
 
   function phaseOf(): RoundFacts["phase"] {
     if (state.tag === "idle" || state.tag === "interrupted") return waiting > 0 ? "busy" : "none";
@@ -197,7 +189,7 @@ export function createRounds(options: RoundsOptions): Rounds {
   /** Not even a record of it could be made. */
   function failed(error: unknown): void {
     log.error({ err: error }, "no round");
-    failure = { inARow: failure.inARow + 1, atMs: clock.monotonicMs() };
+    ledger.failed();
   }
 
   /** One round at a time: the board has little memory, and each round's outcome is the next one's start. */
@@ -285,7 +277,7 @@ export function createRounds(options: RoundsOptions): Rounds {
       await finish(concluding, outcome);
       // Within the line of events, which waits for this effect.
       await apply({ tag: "concluded" });
-      const finished = record(id)!;
+      const finished = ledger.record(id)!;
       log[outcome.tag === "failed" ? "error" : "info"](
         { round: id, seconds: finished.seconds, ...outcome, adapter: finished.adapter },
         `round ${outcome.tag}`,
@@ -322,15 +314,11 @@ export function createRounds(options: RoundsOptions): Rounds {
     if (kind === "train") await material.conclude(concluding);
   }
 
-  async function finish(
-    { id, kind, verdict, shadow: counts }: Of<"concluding">,
-    outcome: Round["outcome"],
-  ): Promise<void> {
-    const running = record(id);
-    if (running === undefined) return;
+  async function finish({ id, verdict, shadow: counts }: Of<"concluding">, outcome: Round["outcome"]): Promise<void> {
     const { pauses } = training.pauses();
-    const finished: Round = {
-      ...running,
+    progress = null;
+    listener = () => {};
+    await ledger.close(id, {
       seconds: (clock.monotonicMs() - startedMs) / 1000,
       adapter: verdict?.sha256 ?? null,
       metrics: verdict?.metrics ?? null,
@@ -338,18 +326,12 @@ export function createRounds(options: RoundsOptions): Rounds {
       resources: meter.taken(),
       ...(pauses > 0 && { pauses }),
       ...(counts && { shadow: counts }),
-    };
-    progress = null;
-    listener = () => {};
-    history = updated(history, finished);
-    // An offer that could not be judged says nothing about training here.
-    if (kind === "train") failure = { inARow: failuresInARow(history), atMs: clock.monotonicMs() };
-    await options.history.save(history).catch((error) => log.error({ err: error }, "the round could not be recorded"));
+    });
   }
 
   async function train(trigger: "samples" | "request", waitFor: string | null = null): Promise<Round> {
     const { train, heldOut, unlabelled, continues } = await material.plan({
-      id: history.nextId,
+      id: ledger.nextId(),
       interrupted: state.tag === "interrupted" ? state.id : null,
       createdAt: new Date(clock.wallMs()).toISOString(),
     });
@@ -376,30 +358,19 @@ export function createRounds(options: RoundsOptions): Rounds {
     return round({ kind: "appraise", trigger: "fleet", samples }, options.incumbent()?.sha256 ?? null, null);
   }
 
-  /** The record goes to disk before the work and after it: a round cut off by a power cut is known to be missing. */
   async function round(
     what: Pick<Round, "kind" | "trigger" | "samples" | "continues" | "unlabelled">,
     start: string | null,
     waitFor: string | null,
   ): Promise<Round> {
-    const opening = begun(history, {
-      ...what,
-      startedAt: new Date(clock.wallMs()).toISOString(),
-      seconds: null,
-      adapter: null,
-      metrics: null,
-      outcome: { tag: "running" },
-    });
-    await options.history.save(opening);
-    history = opening;
-    const { id } = history.rounds.at(-1)!;
+    const id = await ledger.open(what);
     meter = options.meter();
     training.reset();
     startedMs = clock.monotonicMs();
     log.info({ round: id, ...what }, "round started");
     const end = untilEnd();
     await inOrder({ tag: "begin", id, kind: what.kind, start, waitFor }).catch((error) => {
-      history = interrupted(history, messageOf(error));
+      ledger.abandon(messageOf(error));
       ended?.reject(error);
     });
     return end;
@@ -419,23 +390,20 @@ export function createRounds(options: RoundsOptions): Rounds {
 
   return {
     async start() {
-      const past = await options.history.load();
-      const materialDamage = await material.load();
       const file = await options.state.load();
       state = file.value.state;
       const under = about();
-      history = interrupted(past.value, INTERRUPTED, under?.id);
-      failure = { inARow: failuresInARow(history), atMs: clock.monotonicMs() };
+      const damage = [...(await ledger.load(INTERRUPTED, under?.id)), ...file.damage, ...(await material.load())];
       startedMs = clock.monotonicMs();
       isStarted = true;
-      if (under !== null && record(under.id) === undefined) state = NO_ROUND.state;
+      if (under !== null && ledger.record(under.id) === undefined) state = NO_ROUND.state;
       else if (under !== null) {
         material.takeUp();
         void inLine(untilEnd).catch(() => undefined);
         await dispatch({ tag: "restarted", message: INTERRUPTED });
       }
       reconsider();
-      return [...past.damage, ...file.damage, ...materialDamage];
+      return damage;
     },
     async stop() {
       isStopping = true;
@@ -484,7 +452,7 @@ export function createRounds(options: RoundsOptions): Rounds {
       setAside({ tag: "failed", code: error.code, message: error.message });
     },
     seen: (input, current, label) => shadow?.seen(input, current, label),
-    history: () => history.rounds,
+    history: ledger.rounds,
     newSamples: material.newSamples,
     progress: () => progress,
     state: () => state,
