@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
+import { SOCKET_PATH } from "../operation/installation.ts";
 import { type Client, createClient } from "./client.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -15,9 +16,8 @@ export interface OnlineOptions {
 
 /** Of a daemon started here by hand, else of the installed one. */
 const defaultSocket = (): string => {
-  const installed = "/run/lichen/lichend.sock";
   const here = "data/lichend.sock";
-  return !existsSync(here) && existsSync(installed) ? installed : here;
+  return !existsSync(here) && existsSync(SOCKET_PATH) ? SOCKET_PATH : here;
 };
 
 export const jsonOption = () => new Option("--json", "print the result as JSON, and nothing else on stdout");

@@ -9,6 +9,7 @@ import {
   type InstallOptions,
   installSteps,
   isWithin,
+  RUNTIME_FOLDER,
   type Step,
   told,
   type UninstallOptions,
@@ -78,7 +79,7 @@ const watched = ({ stations }: Config): string[] => stations.flatMap(({ watch })
 const HOMES = ["/home", "/root", "/run/user"];
 
 /** Folders that systemd makes for the unit. */
-const GIVEN = [DATA_FOLDER, "/run/lichen"];
+const GIVEN = [DATA_FOLDER, RUNTIME_FOLDER];
 
 /** Whether systemd runs this machine, as sd_booted(3) tells it. */
 export const isSystemdHere = (): boolean => existsSync("/run/systemd/system");

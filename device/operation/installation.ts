@@ -39,6 +39,8 @@ export const CONFIG_PATH = `/etc/${FOLDER}/lichen.yml`;
 const UNIT_PATH = `/etc/systemd/system/${SERVICE}`;
 const USERS_PATH = `/etc/sysusers.d/${FOLDER}.conf`;
 export const DATA_FOLDER = `/var/lib/${FOLDER}`;
+export const RUNTIME_FOLDER = `/run/${FOLDER}`;
+export const SOCKET_PATH = `${RUNTIME_FOLDER}/lichend.sock`;
 const SECRETS_PATH = `/etc/tmpfiles.d/${FOLDER}.conf`;
 const PROGRAMS = ["lichen", "lichend"] as const;
 
@@ -103,7 +105,7 @@ export const startingConfig = (
 device: lichen
 model: ${JSON.stringify(join(packageRoot, "models", "spoken-digits"))}
 data: ${DATA_FOLDER}
-socket: /run/${FOLDER}/lichend.sock
+socket: ${SOCKET_PATH}
 watch: { folder: ${DATA_FOLDER}/watch }
 `;
 

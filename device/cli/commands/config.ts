@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { Key } from "../../config/keys.ts";
+import { CONFIG_PATH } from "../../operation/installation.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
 import { show, type Terminal, wrapped } from "../terminal.ts";
 
@@ -14,12 +15,10 @@ export const addConfig: AddCommand = (program, terminal) => {
   program.addCommand(config);
 };
 
-const INSTALLED = "/etc/lichen/lichen.yml";
-
 const showing = (terminal: Terminal): Command =>
   new Command("show")
     .description("every value that a file gives, defaults filled in and paths absolute; secrets stay hidden")
-    .argument("[file]", "the YAML file", INSTALLED)
+    .argument("[file]", "the YAML file", CONFIG_PATH)
     .addOption(jsonOption())
     .action(async (file: string, { json }: ConfigOptions) => {
       const [{ loadConfig }, { withoutSecrets }, { stringify }] = await Promise.all([
@@ -34,7 +33,7 @@ const showing = (terminal: Terminal): Command =>
 const checking = (terminal: Terminal): Command =>
   new Command("check")
     .description("whether the daemon would start with a file: exit code 0, or 2 and every mistake by its line")
-    .argument("[file]", "the YAML file", INSTALLED)
+    .argument("[file]", "the YAML file", CONFIG_PATH)
     .addOption(jsonOption())
     .action(async (file: string, { json }: ConfigOptions) => {
       const { checkConfig } = await import("../../config/load.ts");

@@ -10,6 +10,7 @@ import { createClockTrust } from "../../governor/clock-trust.ts";
 import { createReadings } from "../../governor/readings.ts";
 import { nodeSystem, readWord, type System } from "../../governor/system.ts";
 import { boardAnswer } from "../../operation/board-answer.ts";
+import { CONFIG_PATH } from "../../operation/installation.ts";
 import type { Client } from "../client.ts";
 import { type BrokerUse, brokersOf, tryBroker } from "./brokers.ts";
 import {
@@ -39,7 +40,7 @@ export const nodeProbes = (client: Probes["client"]): Probes => ({
   client,
   tryBroker: (use) => tryBroker(use, `lichen-doctor-${process.pid}`),
   tryModel: async (folder, threads) => (await import("./try-model.ts")).tryModel(folder, threads),
-  installedConfig: "/etc/lichen/lichen.yml",
+  installedConfig: CONFIG_PATH,
 });
 
 /** Gathers what there is to judge. Never rejects: what cannot be had is a fact, too. @param named a configuration file */
