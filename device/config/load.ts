@@ -4,7 +4,15 @@ import { type Document, isMap, isSeq, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { nearest } from "./nearest.ts";
-import { type Config, oneModelSchema, type StationConfig, severalModelsSchema, stationSchema } from "./schema.ts";
+import {
+  type Config,
+  ONLY_STATION,
+  oneModelSchema,
+  type StationConfig,
+  severalModelsSchema,
+  stationKeys,
+  type stationSchema,
+} from "./schema.ts";
 
 /** @throws BAD_CONFIG when the file is not there or not valid, naming the line and the field */
 export async function loadConfig(path: string): Promise<Config> {
@@ -68,7 +76,7 @@ function absolute(config: FileConfig, base: string): Config {
   const stations =
     "models" in config
       ? Object.entries(config.models).map(([name, model]) => station(model, name, join(data, name), base))
-      : [station(modelKeys(config), ONLY, data, base)];
+      : [station(stationKeys(config), ONLY_STATION, data, base)];
   return {
     device,
     data,
@@ -82,14 +90,6 @@ function absolute(config: FileConfig, base: string): Config {
     stations,
   };
 }
-
-const ONLY = "main";
-
-/** Of a board with one model, what concerns the model. */
-const modelKeys = (config: z.output<typeof oneModelSchema>) =>
-  Object.fromEntries(Object.entries(config).filter(([key]) => key in stationSchema.shape)) as z.output<
-    typeof stationSchema
-  >;
 
 function station(
   { model, watch, sources, ...others }: z.output<typeof stationSchema>,

@@ -159,9 +159,16 @@ export const severalModelsSchema = boardSchema.extend({
 
 type FileStation = z.output<typeof stationSchema>;
 
+/** Of a board's only model, whose keys stand beside those of the board. */
+export const ONLY_STATION = "main";
+
+/** Of all keys, those that a file gives a model. */
+export const stationKeys = (config: FileStation): FileStation =>
+  Object.fromEntries(Object.entries(config).filter(([key]) => key in stationSchema.shape)) as FileStation;
+
 /** One model of the board, with every path absolute and every default filled in. */
 export interface StationConfig extends FileStation {
-  /** As it is asked for: the name in the file; of a board's only model, `main`. */
+  /** As it is asked for: the name in the file, or `ONLY_STATION`. */
   readonly name: string;
   /** Folder for everything of this model that must survive. */
   readonly data: string;

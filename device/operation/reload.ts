@@ -1,4 +1,4 @@
-import { type Config, type StationConfig, stationSchema } from "../config/schema.ts";
+import { type Config, ONLY_STATION, type StationConfig, stationKeys } from "../config/schema.ts";
 
 /**
  * Keys that hold from the moment a configuration is read again; everything below a key goes with it. Whatever is not here opens
@@ -54,7 +54,7 @@ export function reload(old: Config, next: Config): Reload {
     const now = nextStations.find(({ name }) => name === was.name);
     const prefix = prefixOf(was, old);
     if (now !== undefined) {
-      return { ...was, ...(merge(ofModel(was), ofModel(now), "", prefix, LIVE.model) as StationConfig) };
+      return { ...was, ...(merge(stationKeys(was), stationKeys(now), "", prefix, LIVE.model) as StationConfig) };
     }
     waiting.push(prefix || "model");
     return was;
@@ -68,13 +68,9 @@ export function reload(old: Config, next: Config): Reload {
 /** A key of the board that is handed on to its model is one key in the file. */
 const sorted = (keys: readonly string[]): string[] => [...new Set(keys)].sort();
 
-/** The keys that a file gives a model, without what is derived from its place. */
-const ofModel = (station: StationConfig) =>
-  Object.fromEntries(Object.entries(station).filter(([key]) => key in stationSchema.shape));
-
 /** In a file with one model its keys stand beside those of the board. */
 const prefixOf = ({ name }: StationConfig, { stations }: Config): string =>
-  stations.length === 1 && name === "main" ? "" : `models.${name}`;
+  stations.length === 1 && name === ONLY_STATION ? "" : `models.${name}`;
 
 const joined = (...parts: readonly string[]): string => parts.filter((part) => part !== "").join(".");
 
