@@ -1,23 +1,9 @@
 /** Node with nothing but ONNX Runtime and a session, opened as Lichen opens it: what a daemon's memory is compared with. `bare.js MODEL` */
 import { readFileSync } from "node:fs";
 import * as ort from "onnxruntime-node";
+import { sessionOptions } from "../../../runtime/execute/session-options.ts";
 
-const session = await ort.InferenceSession.create(readFileSync(process.argv[2]!), {
-  executionProviders: ["cpu"],
-  intraOpNumThreads: 1,
-  interOpNumThreads: 1,
-  executionMode: "sequential",
-  graphOptimizationLevel: "all",
-  enableMemPattern: false,
-  logSeverityLevel: 3,
-  extra: {
-    session: {
-      intra_op: { allow_spinning: "0" },
-      use_device_allocator_for_initializers: "1",
-      qdqisint8allowed: "1",
-    },
-  },
-});
+const session = await ort.InferenceSession.create(readFileSync(process.argv[2]!), sessionOptions("model"));
 await infer();
 process.stdout.write("ready\n");
 // An inference whenever a line comes, as the daemon's are asked for one by one.
