@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { cacheFull, checkRow, type RowStore, rowsDamaged } from "../../runtime/cache/rows.ts";
 import { createSlots } from "../../runtime/cache/slots.ts";
-import { LichenError } from "../../runtime/errors.ts";
 import type { Disk } from "../disk/disk.ts";
+import { storageFailed } from "../disk/durable.ts";
 import { type OpenRandomAccess, openRandomAccess, type RandomAccessFile } from "../disk/random-access.ts";
 import { oneAtATime } from "../one-at-a-time.ts";
 import { crc32 } from "./crc32.ts";
@@ -190,6 +190,3 @@ const remember =
     list.push(item);
     return item;
   };
-
-const storageFailed = (at: string, cause: unknown) =>
-  new LichenError("STORAGE_FAILED", { at, found: cause instanceof Error ? cause.message : String(cause), cause });

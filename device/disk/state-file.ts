@@ -1,8 +1,9 @@
 import { dirname } from "node:path";
 import type { z } from "zod";
-import { errorCode, LichenError } from "../../runtime/errors.ts";
+import { LichenError } from "../../runtime/errors.ts";
 import { type Disk, isMissing } from "./disk.ts";
 import { writeDurably } from "./durable.ts";
+import { makeFolder } from "./folder.ts";
 
 /** What a load found out about damage; it is to be told, not swallowed. */
 export interface Loaded<T> {
@@ -57,9 +58,7 @@ export function stateFile<T>(disk: Disk, path: string, schema: z.ZodType<T>, fre
     },
     async save(value) {
       const bytes = new TextEncoder().encode(`${JSON.stringify(value, null, 1)}\n`);
-      await disk.makeFolder(dirname(path)).catch((cause) => {
-        throw new LichenError("STORAGE_FAILED", { at: dirname(path), found: errorCode(cause), cause });
-      });
+      await makeFolder(disk, dirname(path));
       if (stored !== undefined) await writeDurably(disk, previousPath, stored);
       await writeDurably(disk, path, bytes);
       stored = bytes;

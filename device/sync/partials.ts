@@ -9,9 +9,8 @@ import {
   resumeReception,
   startReception,
 } from "../../fleet/protocol/blocks.ts";
-import { LichenError } from "../../runtime/errors.ts";
 import { nodeDisk } from "../disk/disk.ts";
-import { writeDurably } from "../disk/durable.ts";
+import { storageFailed, writeDurably } from "../disk/durable.ts";
 import { makeFolders } from "../disk/make-folder.ts";
 
 /*
@@ -84,8 +83,7 @@ export function createPartials(directory: string): Partials {
           await handle.close();
         }
       } catch (cause) {
-        const found = cause instanceof Error ? cause.message : String(cause);
-        throw new LichenError("STORAGE_FAILED", { at: contentPath(plan.sha256), found, cause });
+        throw storageFailed(contentPath(plan.sha256), cause);
       }
       const claim = { format: 1, bytes: plan.bytes, blockBytes: plan.blockBytes, bitmap };
       await writeDurably(nodeDisk, claimPath(plan.sha256), new TextEncoder().encode(JSON.stringify(claim)));
