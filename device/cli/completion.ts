@@ -35,27 +35,23 @@ export const specOf = (command: Command): CommandSpec => ({
     .visibleOptions(command)
     .map((option) => optionSpec(option)),
   subcommands: command.commands.map(specOf),
-  words: WORDS[command.name()] ?? { tag: "files" },
+  words: WORDS[command.name()] ?? choicesOf(command.registeredArguments[0]),
 });
 
 function optionSpec(option: Option): OptionSpec {
   const flags = [option.short, option.long].filter((flag) => flag !== undefined);
   const takesValue = option.required || option.optional;
-  const value: Values = option.argChoices
-    ? { tag: "choices", of: option.argChoices }
-    : option.long === "--of"
-      ? { tag: "asked", kind: "models" }
-      : { tag: "files" };
+  const value: Values = option.long === "--of" ? { tag: "asked", kind: "models" } : choicesOf(option);
   return { flags, description: option.description, value: takesValue ? value : null };
 }
 
-const choices = (...of: readonly string[]): Values => ({ tag: "choices", of });
+const choicesOf = (taker: Pick<Option, "argChoices"> | undefined): Values =>
+  taker?.argChoices ? { tag: "choices", of: taker.argChoices } : { tag: "files" };
 
-/** Words that are no files. */
+/** Words that are no files, where the command itself does not name them. */
 const WORDS: Readonly<Record<string, Values>> = {
   use: { tag: "asked", kind: "adapters" },
-  why: choices("round"),
-  completion: choices("bash", "zsh", "fish"),
+  why: { tag: "choices", of: ["round"] },
 };
 
 export const SHELLS = { bash, zsh, fish } satisfies Record<string, (program: CommandSpec) => string>;

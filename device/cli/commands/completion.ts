@@ -4,6 +4,7 @@ import { adaptersSchema, statusSchema } from "../../api/schemas.ts";
 import { createClient } from "../client.ts";
 import { type AddCommand, socketOption } from "../command.ts";
 import { SHELLS, type Shell, specOf, VALUE_KINDS, type ValueKind } from "../completion.ts";
+import { short } from "../terminal.ts";
 
 const HOW = `
   eval "$(lichen completion bash)"             into ~/.bashrc
@@ -36,7 +37,7 @@ const VALUES: Readonly<Record<ValueKind, (socket: string) => Promise<readonly st
   models: async (socket) => (await createClient(socket).get("/v1/status", statusSchema)).models,
   async adapters(socket) {
     const { current, previous, good } = await createClient(socket).get("/v1/adapters", adaptersSchema);
-    const held = [current, previous, good ?? null].flatMap((adapter) => adapter?.sha256.slice(0, 12) ?? []);
+    const held = [current, previous, good].flatMap((adapter) => (adapter ? [short(adapter.sha256)] : []));
     return [...new Set(held), "base"];
   },
 };
