@@ -1,3 +1,4 @@
+import { basename, dirname } from "node:path";
 import { crc32 } from "../cache/crc32.ts";
 import type { Disk } from "../disk/disk.ts";
 import { storageFailed, writeDurably } from "../disk/durable.ts";
@@ -48,10 +49,10 @@ export function createJournal(disk: Disk, path: string, erase: EraseFile): Journ
   return {
     async read(since) {
       // A power cut while it was written anew may leave the old one under its second name, beside the new one or instead of it.
-      const names = new Set(await disk.list(folderOf(path)));
-      if (names.has(nameOf(before))) {
+      const names = new Set(await disk.list(dirname(path)));
+      if (names.has(basename(before))) {
         // A disk that takes nothing must not keep a board from starting.
-        if (names.has(nameOf(path))) await erase(before).catch(() => undefined);
+        if (names.has(basename(path))) await erase(before).catch(() => undefined);
         else await putBack().catch(() => undefined);
       }
       const bytes = await read(isAside ? before : path);
@@ -71,7 +72,7 @@ export function createJournal(disk: Disk, path: string, erase: EraseFile): Journ
         await disk.append(path, lines);
         await disk.sync(path);
         // The file's own entry in its folder, once.
-        if (position.bytes === 0) await disk.sync(folderOf(path));
+        if (position.bytes === 0) await disk.sync(dirname(path));
       } catch (cause) {
         position = { ...position, bytes: (await read(isAside ? before : path)).length };
         throw storageFailed(path, cause);
@@ -83,7 +84,7 @@ export function createJournal(disk: Disk, path: string, erase: EraseFile): Journ
     async rewrite(entries, generation) {
       if (isAside) await putBack().catch((cause) => Promise.reject(storageFailed(path, cause)));
       const fresh = new TextEncoder().encode(headerLine(generation) + entries.map(line).join(""));
-      const isThere = (await disk.list(folderOf(path))).includes(nameOf(path));
+      const isThere = (await disk.list(dirname(path))).includes(basename(path));
       if (isThere) await disk.rename(path, before).catch((cause) => Promise.reject(storageFailed(path, cause)));
       // Should it fail, the old one is put back before anything is added to it.
       isAside = isThere;
@@ -98,8 +99,6 @@ export function createJournal(disk: Disk, path: string, erase: EraseFile): Journ
 }
 
 const NEWLINE = 0x0a;
-const folderOf = (path: string): string => path.slice(0, path.lastIndexOf("/"));
-const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
 
 const headerLine = (generation: number): string => `${JSON.stringify({ generation })}\n`;
 
