@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { LichenError } from "../../runtime/errors.ts";
-import type { StoredSample } from "../samples/sample.ts";
+import { arrivedWithin, hashBeginningSchema, type StoredSample } from "../samples/sample.ts";
 
 /** What came longer ago is labelled by its hash: one slip, or one stranger, must not relabel all that a board has. */
 const MOST_SECONDS = 3600;
@@ -11,7 +11,7 @@ export const labelRequestSchema = z.strictObject({
   label: z.string().min(1).nullable(),
   /** Which samples: one by its hash or the beginning of it, the last that came, or all of the last seconds. */
   samples: z.union([
-    z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{4,64}$/, "four to 64 hexadecimal digits") }),
+    z.strictObject({ sha256: hashBeginningSchema }),
     z.strictObject({ last: z.literal(true) }),
     z.strictObject({ sinceSeconds: z.number().positive().max(MOST_SECONDS, `at most ${MOST_SECONDS}, an hour`) }),
   ]),
@@ -31,10 +31,7 @@ export function samplesMeant(
   nowMs: number,
 ): readonly StoredSample[] {
   if ("sha256" in which) return [byHash(which.sha256, samples)];
-  const meant =
-    "last" in which
-      ? samples.slice(-1)
-      : samples.filter(({ arrivedMs }) => arrivedMs !== null && arrivedMs >= nowMs - which.sinceSeconds * 1000);
+  const meant = "last" in which ? samples.slice(-1) : arrivedWithin(samples, which.sinceSeconds, nowMs);
   if (meant.length > 0) return meant;
   const found = "last" in which ? "none at all" : `none of the last ${which.sinceSeconds} s`;
   throw new LichenError("NO_SUCH_SAMPLE", { found, todo: "set samples.keepUnlabelled, to label what was inferred" });

@@ -1,4 +1,4 @@
-import type { StoredSample } from "../samples/sample.ts";
+import { arrivedWithin, type StoredSample } from "../samples/sample.ts";
 import { topicMatches } from "../sync/topic-filter.ts";
 import type { Rule } from "./config.ts";
 
@@ -28,8 +28,7 @@ export function labelsFor<S extends HeardSample>(
   if (message.retained || !topicMatches(rule.topic, message.topic)) return [];
   const text = textIn(message.payload, rule.field);
   if (text === undefined || text.length > MAX_TEXT || !new RegExp(rule.payload, "u").test(text)) return [];
-  const sinceMs = nowMs - rule.seconds * 1000;
-  return samples.filter(({ arrivedMs }) => arrivedMs !== null && arrivedMs >= sinceMs && arrivedMs <= nowMs);
+  return arrivedWithin(samples, rule.seconds, nowMs);
 }
 
 /** @returns undefined for what is no text, or has no such field */

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { FEATURES_EXTENSION } from "./features.ts";
 import { folderOf } from "./label-folder.ts";
-import { type Entry, entrySchema, type StoredSample } from "./sample.ts";
+import { type Entry, entryOf, entrySchema, type StoredSample } from "./sample.ts";
 import type { IncomingSample, Stored } from "./store.ts";
 
 /*
@@ -48,7 +48,7 @@ export function exportSamples(
     await writer.close();
   };
   const pack = async () => {
-    const entries = samples.map(({ path: _, arrivedMs: __, ...entry }) => ({ ...entry, file: fileOf(entry) }));
+    const entries = samples.map((sample) => ({ ...entryOf(sample), file: fileOf(sample) }));
     const manifest: z.infer<typeof manifestSchema> = { format: FORMAT, ...about, samples: entries };
     await put(MANIFEST, new TextEncoder().encode(`${JSON.stringify(manifest, null, 1)}\n`), mtime);
     for (const sample of samples) {
@@ -173,12 +173,10 @@ async function* entriesOf(archive: ReadableStream<Uint8Array>): AsyncIterable<Ar
         size: header.size,
         async body() {
           isRead = true;
-          const whole = new Uint8Array(
-            await new Response(body).arrayBuffer().catch((cause) => {
-              throw bad(String(cause), "a whole tar archive", header.name, cause);
-            }),
-          );
-          return whole;
+          const whole = await new Response(body).arrayBuffer().catch((cause) => {
+            throw bad(String(cause), "a whole tar archive", header.name, cause);
+          });
+          return new Uint8Array(whole);
         },
       };
     }

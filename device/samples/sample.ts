@@ -24,6 +24,9 @@ const origin = z.enum(Object.keys(LABEL_ORIGINS) as [LabelOrigin, ...LabelOrigin
 
 export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** Enough of a hash for a person to name a sample by. */
+export const hashBeginningSchema = z.string().regex(/^[0-9a-f]{4,64}$/, "four to 64 hexadecimal digits");
+
 /** Part of a file name, and nothing that could be more than that. */
 export const extensionSchema = z.string().regex(/^\.[a-z0-9]{1,15}$/);
 
@@ -80,6 +83,17 @@ export interface StoredSample extends Readonly<Entry> {
   /** By the clock that never runs backwards; null where the sample came before the daemon's last start. */
   readonly arrivedMs: number | null;
 }
+
+/** What is written down of it. */
+export const entryOf = ({ path: _, arrivedMs: __, ...entry }: StoredSample): Entry => entry;
+
+/** Those that came in so many seconds before a moment; of before the daemon's start nobody can say. */
+export const arrivedWithin = <S extends Pick<StoredSample, "arrivedMs">>(
+  samples: readonly S[],
+  seconds: number,
+  nowMs: number,
+): readonly S[] =>
+  samples.filter(({ arrivedMs }) => arrivedMs !== null && arrivedMs >= nowMs - seconds * 1000 && arrivedMs <= nowMs);
 
 export type LabelledSample = StoredSample & Sample;
 

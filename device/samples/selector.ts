@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { LichenError } from "../../runtime/errors.ts";
-import type { StoredSample } from "./sample.ts";
+import { hashBeginningSchema, type StoredSample } from "./sample.ts";
 
 /** Which samples to export or to erase: those that meet all that is said; all of them only where that is said. */
 export const selectorSchema = z
@@ -9,10 +9,7 @@ export const selectorSchema = z
     /** Of these classes; null: without a label. */
     labels: z.array(z.string().nullable()).min(1).optional(),
     /** By hash or the beginning of it. */
-    sha256s: z
-      .array(z.string().regex(/^[0-9a-f]{4,64}$/, "four to 64 hexadecimal digits"))
-      .min(1)
-      .optional(),
+    sha256s: z.array(hashBeginningSchema).min(1).optional(),
     /** Of before so many seconds. */
     olderThanSeconds: z.number().nonnegative().optional(),
   })

@@ -18,6 +18,7 @@ import { INDEX_FOLDER, openStore } from "./open.ts";
 import { isBloated } from "./reconcile.ts";
 import {
   type Entry,
+  entryOf,
   isLabelled,
   type LabelledSample,
   type LabelOrigin,
@@ -187,7 +188,7 @@ export function createSampleStore(options: SampleStoreOptions): SampleStore {
     throw new LichenError("UNKNOWN_CLASS", { at: "sample store", found: label, wanted: listed(labels) });
   }
 
-  const entries = (): Entry[] => [...samples.values()].map(({ path: _, arrivedMs: __, ...entry }) => entry);
+  const entries = (): Entry[] => [...samples.values()].map(entryOf);
 
   /** The index is a view: what it cannot take it is given at the next change, or made of the journal at the next start. */
   async function indexed(changed: readonly Entry[], position: Parameters<SampleIndex["put"]>[1]): Promise<void> {
