@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { closeSync, createReadStream, fstatSync, openSync, readSync, statSync } from "node:fs";
-import { LichenError } from "../../runtime/index.ts";
+import { LichenError } from "../../runtime/errors.ts";
 import type { Bytes } from "../../runtime/signal/index.ts";
 
 /** A file of which parts are read when they are asked for: an hour of sound need not be in memory. It is open only while it is read. */

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import type { z } from "zod";
 import { adaptersSchema, boardSchema, logsSchema, roundsSchema, statusSchema, whySchema } from "../../api/schemas.ts";
 import type { Client } from "../client.ts";
-import type { DoctorFacts } from "../doctor/facts.ts";
+import { type DoctorFacts, isValue } from "../doctor/facts.ts";
 import { judge } from "../doctor/judge.ts";
 import { softwareVersion } from "../version.ts";
 import { scrubbed, secretsOf, shownConfig, type Unspeakable } from "./scrub.ts";
@@ -23,7 +23,7 @@ export interface Collecting {
 export async function collect({ client, facts, nowMs }: Collecting): Promise<Report> {
   const { file } = facts.config;
   const config = file === null ? null : await plain(file);
-  const models = facts.daemon !== null && "value" in facts.daemon ? facts.daemon.value.models : [];
+  const models = isValue(facts.daemon) ? facts.daemon.value.models : [];
   const stations = await Promise.all(models.map(async (name) => [name, await station(client(name))] as const));
   const unspeakable: Unspeakable = {
     secrets: secretsOf(config),

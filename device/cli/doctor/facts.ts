@@ -15,11 +15,13 @@ export function troubleOf(error: unknown): Trouble {
 /** A fact, or why it could not be had; null: it was not looked for, since there was nothing to look at. */
 export type Found<T> = { readonly value: T } | { readonly trouble: Trouble } | null;
 
+export const isValue = <T>(found: Found<T>): found is { readonly value: T } => found !== null && "value" in found;
+
 /** All that `lichen doctor` looks at, of a daemon that runs, or of a file alone. */
 export interface DoctorFacts {
   /** `named`: on the command line, for a daemon that need not run. */
   readonly config: { readonly file: string | null; readonly isNamed: boolean; readonly mistakes: readonly Trouble[] };
-  readonly daemon: Found<Status>;
+  readonly daemon: NonNullable<Found<Status>>;
   /** The daemon's own view, with the daemon's rights; without one, this command's. */
   readonly board: BoardAnswer;
   readonly disk: DiskFacts | null;

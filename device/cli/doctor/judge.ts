@@ -1,5 +1,5 @@
-import { bytes, duration } from "../terminal.ts";
-import type { CertificateFacts, DoctorFacts, Found } from "./facts.ts";
+import { bytes, duration, short } from "../terminal.ts";
+import { type CertificateFacts, type DoctorFacts, type Found, isValue } from "./facts.ts";
 
 export type Level = "ok" | "warning" | "problem";
 
@@ -35,12 +35,10 @@ const WRITTEN_YEAR = 2026;
 
 const CHECKS = {
   daemon({ daemon, config }) {
-    if (daemon === null || "trouble" in daemon) {
-      const found = daemon === null ? "not asked" : daemon.trouble.message;
+    if ("trouble" in daemon) {
       // Whoever names a file may well look before anything is started.
-      return [
-        [config.isNamed ? "warning" : "problem", found, "systemctl start lichend, and see journalctl -u lichend"],
-      ];
+      const level = config.isNamed ? "warning" : "problem";
+      return [[level, daemon.trouble.message, "systemctl start lichend, and see journalctl -u lichend"]];
     }
     const { version, uptimeSeconds, problems } = daemon.value;
     const told = problems.map(({ message }): Row => ["problem", message, "as it says; see also lichen logs"]);
@@ -201,8 +199,6 @@ const FILE_SYSTEMS: Readonly<Record<string, string>> = {
   nfs4: "set data to a folder of the board: files over the network come and go",
 };
 
-const isValue = <T>(found: Found<T>): found is { readonly value: T } => found !== null && "value" in found;
-
 function wornOut({ name, usedTenths, endOfLife }: DoctorFacts["flash"][number]): Row {
   const used =
     usedTenths === null
@@ -254,7 +250,7 @@ function modelRows({ name, folder, sha256, servedSha256, inferenceMs }: DoctorFa
       ],
     ];
   }
-  const hash = isValue(sha256) ? `${sha256.value.slice(0, 12)}, ` : "";
+  const hash = isValue(sha256) ? `${short(sha256.value)}, ` : "";
   if (inferenceMs === null) return [["ok", `${name}: ${hash}no inference so far`]];
   if ("trouble" in inferenceMs)
     return [["problem", `${name}: ${inferenceMs.trouble.message}`, "import or quantize the model again"]];

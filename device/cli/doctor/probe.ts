@@ -1,14 +1,14 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { type BoardAnswer, boardSchema, type Status, statusSchema } from "../../api/schemas.ts";
+import { type BoardAnswer, boardSchema, statusSchema } from "../../api/schemas.ts";
 import { systemClock } from "../../clock.ts";
 import { checkConfig, loadConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { createClockTrust } from "../../governor/clock-trust.ts";
 import { createReadings } from "../../governor/readings.ts";
 import { nodeSystem, readWord, type System } from "../../governor/system.ts";
+import { sha256OfFile } from "../../offline/file-bytes.ts";
 import { boardAnswer } from "../../operation/board-answer.ts";
 import { CONFIG_PATH } from "../../operation/installation.ts";
 import type { Client } from "../client.ts";
@@ -19,6 +19,7 @@ import {
   type DoctorFacts,
   type FlashFacts,
   type Found,
+  isValue,
   type ModelFacts,
   troubleOf,
 } from "./facts.ts";
@@ -47,12 +48,13 @@ export const nodeProbes = (client: Probes["client"]): Probes => ({
 export async function gather(probes: Probes, named: string | undefined): Promise<DoctorFacts> {
   const { system } = probes;
   const daemon = await tried(() => probes.client().get("/v1/status", statusSchema));
-  const told = "value" in daemon ? await tried(() => probes.client().get("/v1/board", boardSchema)) : daemon;
-  const file = named ?? ("value" in told ? told.value.config : firstThere([probes.installedConfig]));
+  const told = isValue(daemon) ? await tried(() => probes.client().get("/v1/board", boardSchema)) : daemon;
+  const installed = existsSync(probes.installedConfig) ? probes.installedConfig : null;
+  const file = named ?? (isValue(told) ? told.value.config : installed);
   const mistakes = file === null ? [] : (await checkConfig(file)).map(troubleOf);
   const config = file === null || mistakes.length > 0 ? null : await loadConfig(file);
-  const data = "value" in told ? told.value.data : (config?.data ?? null);
-  const board = "value" in told ? told.value : await ownView(system, file ?? "", data ?? ".");
+  const data = isValue(told) ? told.value.data : (config?.data ?? null);
+  const board = isValue(told) ? told.value : await ownView(system, file ?? "", data ?? ".");
   const [disk, flash, models, brokers] = await Promise.all([
     data === null ? null : diskFacts(system, data),
     flashFacts(system),
@@ -73,8 +75,6 @@ export async function gather(probes: Probes, named: string | undefined): Promise
     hasHours: config !== null && config.governor.hours.only.length + config.governor.hours.quiet.length > 0,
   };
 }
-
-const firstThere = (paths: readonly string[]): string | null => paths.find((path) => existsSync(path)) ?? null;
 
 /** Without a daemon, with the rights of whoever asks. */
 const ownView = (system: System, config: string, data: string): Promise<BoardAnswer> =>
@@ -148,34 +148,35 @@ const hexadecimal = (text: string): number | null =>
 async function modelFacts(
   probes: Probes,
   station: Config["stations"][number],
-  daemon: Found<Status>,
+  daemon: DoctorFacts["daemon"],
 ): Promise<ModelFacts> {
   const { name, model: folder, threads } = station;
-  if (daemon === null || "trouble" in daemon) {
+  if (!isValue(daemon)) {
     const found = await tried(() => probes.tryModel(folder, threads));
-    const [sha256, inferenceMs] =
-      "value" in found ? [{ value: found.value.sha256 }, { value: found.value.inferenceMs }] : [found, null];
+    const [sha256, inferenceMs] = isValue(found)
+      ? [{ value: found.value.sha256 }, { value: found.value.inferenceMs }]
+      : [found, null];
     return { name, folder, sha256, servedSha256: null, inferenceMs };
   }
   const of = daemon.value.models.includes(name) ? name : undefined;
   const status = await tried(() => probes.client(of).get("/v1/status", statusSchema));
-  const p50Ms = "value" in status ? status.value.inference.latency.p50Ms : null;
+  const p50Ms = isValue(status) ? status.value.inference.latency.p50Ms : null;
   return {
     name,
     folder,
-    sha256: await tried(async () =>
-      createHash("sha256")
-        .update(await readFile(join(folder, "model.onnx")))
-        .digest("hex"),
-    ),
-    servedSha256: "value" in status ? status.value.model.sha256 : null,
+    sha256: await tried(() => sha256OfFile(join(folder, "model.onnx"))),
+    servedSha256: isValue(status) ? status.value.model.sha256 : null,
     inferenceMs: p50Ms === null ? null : { value: p50Ms },
   };
 }
 
 /** One that the daemon is connected to answers, and perhaps nobody but the daemon. */
-async function brokerFacts({ tryBroker }: Probes, config: Config, daemon: Found<Status>): Promise<BrokerFacts[]> {
-  const isConnected = daemon !== null && "value" in daemon && daemon.value.sync?.connected === true;
+async function brokerFacts(
+  { tryBroker }: Probes,
+  config: Config,
+  daemon: DoctorFacts["daemon"],
+): Promise<BrokerFacts[]> {
+  const isConnected = isValue(daemon) && daemon.value.sync?.connected === true;
   return Promise.all(
     brokersOf(config).map(async (use) => {
       const facts = await tryBroker(use);
