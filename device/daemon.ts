@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { LichenError } from "../runtime/errors.ts";
 import type { HttpConfig } from "./api/config.ts";
+import type { Door } from "./api/door.ts";
 import { httpListener, type Listener, persistently } from "./api/listener.ts";
 import { problem } from "./api/problem.ts";
 import { createApi } from "./api/routes.ts";
@@ -35,7 +36,7 @@ export function createDaemon({ socket, http, stations, clock, log, service }: Da
   const boards = new Map(stations.map(({ name, board }) => [name, board]));
   let running = false;
   const starting = () => Response.json(problem(new LichenError("DAEMON_STARTING")), { status: 503 });
-  const door = (from: "socket" | "http") => {
+  const door = (from: Door) => {
     const api = createApi(boards, from, service);
     return (request: Request) => (running ? api.fetch(request) : starting());
   };

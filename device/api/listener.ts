@@ -3,11 +3,12 @@ import { createServer } from "node:http";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Logger } from "pino";
-import { type ErrorCode, errorCode, LichenError } from "../../runtime/errors.ts";
+import { type ErrorCode, LichenError } from "../../runtime/errors.ts";
 import type { Clock } from "../clock.ts";
+import { closeServer } from "./close-server.ts";
 import { type HttpConfig, isLoopback } from "./config.ts";
 import { problem } from "./problem.ts";
-import { requestListener } from "./request-listener.ts";
+import { type Fetch, requestListener } from "./request-listener.ts";
 
 export interface Listener {
   /** @throws PORT_IN_USE */
@@ -27,7 +28,7 @@ const HEADERS_MS = 10_000;
 const KEEP_ALIVE_MS = 5000;
 
 /** HTTP over TCP. Bounded in everything that somebody else decides: bodies, how many at once, connections, time. */
-export function httpListener(config: HttpConfig, fetch: (request: Request) => Response | Promise<Response>): Listener {
+export function httpListener(config: HttpConfig, fetch: Fetch): Listener {
   const requestMs = config.requestSeconds * 1000;
   const server = createServer(
     {
@@ -52,12 +53,7 @@ export function httpListener(config: HttpConfig, fetch: (request: Request) => Re
           resolve();
         });
       }),
-    async stop() {
-      if (!server.listening) return;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      await closed;
-    },
+    stop: () => closeServer(server),
     address() {
       const found = server.address();
       return found === null || typeof found === "string" ? undefined : { host: found.address, port: found.port };
@@ -77,7 +73,8 @@ export function persistently(listener: Listener, { clock, log }: { clock: Clock;
       await listener.start();
       log.info({ http: listener.address() }, "HTTP is listened to");
     } catch (error) {
-      log.error({ code: errorCode(error), againInMs: RETRY_MS }, error instanceof Error ? error.message : `${error}`);
+      const { code, message } = problem(error);
+      log.error({ code, againInMs: RETRY_MS }, message);
       if (isWanted) callOff = clock.after(RETRY_MS, () => void tryToStart());
     }
   }
@@ -97,7 +94,7 @@ export function persistently(listener: Listener, { clock, log }: { clock: Clock;
 }
 
 /** Who may come in, and with how much. */
-function guarded(config: HttpConfig, fetch: (request: Request) => Response | Promise<Response>): Hono {
+function guarded(config: HttpConfig, fetch: Fetch): Hono {
   const app = new Hono();
   let uploads = 0;
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-type Fetch = (request: Request) => Response | Promise<Response>;
+/** Answers a request. */
+export type Fetch = (request: Request) => Response | Promise<Response>;
 
 /**
  * Node's requests, answered as the standard's. Those come with a client of their own and its compiled parser, 10 MB in all, when

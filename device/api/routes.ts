@@ -8,6 +8,7 @@ import type { JobProgress } from "../rounds/job.ts";
 import type { Round } from "../rounds/record.ts";
 import type { Curator } from "../samples/curator.ts";
 import { type Inference, MAX_FILE_BYTES, type SourceFile } from "../sources/source.ts";
+import type { Door } from "./door.ts";
 import { problem } from "./problem.ts";
 import { SAMPLE_ROUTES, UNBOUNDED_PATHS } from "./sample-routes.ts";
 import type { SamplesAnswer } from "./sample-schemas.ts";
@@ -41,9 +42,6 @@ type Route = readonly [
   path: string,
   answer: (board: Board, context: Context, from: Door) => Promise<Response> | Response,
 ];
-
-/** Where a request came in. */
-export type Door = "socket" | "http";
 
 const ROUTES: readonly Route[] = [
   ["GET", "/v1/status", (board, c) => c.json(board.status())],

@@ -4,6 +4,7 @@ import { LichenError } from "../../runtime/errors.ts";
 import { labelRequestSchema } from "../labels/request.ts";
 import type { Curator } from "../samples/curator.ts";
 import { selectorSchema } from "../samples/selector.ts";
+import type { Door } from "./door.ts";
 import { problem } from "./problem.ts";
 import { purgeRequestSchema } from "./sample-schemas.ts";
 
@@ -23,10 +24,10 @@ export const SAMPLE_ROUTES = [
 ] as const satisfies readonly (readonly [
   method: "POST",
   path: string,
-  answer: (board: HasCurator, context: Context, from: "socket" | "http") => Promise<Response>,
+  answer: (board: HasCurator, context: Context, from: Door) => Promise<Response>,
 ])[];
 
-async function label({ curator }: HasCurator, c: Context, from: "socket" | "http"): Promise<Response> {
+async function label({ curator }: HasCurator, c: Context, from: Door): Promise<Response> {
   const request = await parsed(c, labelRequestSchema);
   const samples = await curator.label(request, from === "socket" ? "person" : "http");
   return c.json({ schema: "lichen/labelled/1", samples });

@@ -4,7 +4,8 @@ import { connect } from "node:net";
 import { dirname } from "node:path";
 import { LichenError } from "../../runtime/errors.ts";
 import { makeFolders } from "../disk/make-folder.ts";
-import { requestListener } from "./request-listener.ts";
+import { closeServer } from "./close-server.ts";
+import { type Fetch, requestListener } from "./request-listener.ts";
 
 /** `sun_path` of Linux holds 108 bytes, the closing zero among them (unix(7)). */
 const MAX_PATH_BYTES = 107;
@@ -16,7 +17,7 @@ export interface SocketServer {
 }
 
 /** HTTP on a Unix socket that the daemon's own user and group may use. */
-export function socketServer(path: string, fetch: (request: Request) => Response | Promise<Response>): SocketServer {
+export function socketServer(path: string, fetch: Fetch): SocketServer {
   const server = createServer(requestListener(fetch));
   return {
     async start() {
@@ -36,12 +37,7 @@ export function socketServer(path: string, fetch: (request: Request) => Response
       });
       await chmod(path, 0o660);
     },
-    async stop() {
-      if (!server.listening) return;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      await closed;
-    },
+    stop: () => closeServer(server),
   };
 }
 

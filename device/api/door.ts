@@ -1,0 +1,2 @@
+/** Where a request came in. */
+export type Door = "socket" | "http";
