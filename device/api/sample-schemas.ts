@@ -1,10 +1,9 @@
 import { z } from "zod";
 import { predictionSchema } from "../samples/sample.ts";
 import { selectorSchema } from "../samples/selector.ts";
+import { answer, count, problemSchema } from "./answer.ts";
 
-/** Answers about samples and labels, shared with the command; as in `schemas.ts`. */
-const problem = z.object({ code: z.string(), message: z.string() });
-const count = z.number();
+/* Answers about samples and labels; as in `schemas.ts`. */
 
 const kept = {
   sha256: z.string(),
@@ -20,14 +19,12 @@ const kept = {
 };
 
 /** Oldest first. */
-export const samplesSchema = z.object({
-  schema: z.literal("lichen/samples/1"),
+export const samplesSchema = answer("samples", {
   samples: z.array(z.object({ ...kept, label: z.string(), new: z.boolean() })),
   unlabelled: z.array(z.object(kept)),
 });
 
-export const labelledSchema = z.object({
-  schema: z.literal("lichen/labelled/1"),
+export const labelledSchema = answer("labelled", {
   samples: z.array(
     z.object({
       sha256: z.string(),
@@ -39,18 +36,16 @@ export const labelledSchema = z.object({
   ),
 });
 
-export const importedSchema = z.object({
-  schema: z.literal("lichen/imported/1"),
+export const importedSchema = answer("imported", {
   stored: count,
   known: count,
   relabelled: count,
-  refused: z.array(z.object({ file: z.string(), error: problem })),
+  refused: z.array(z.object({ file: z.string(), error: problemSchema })),
 });
 
 export const purgeRequestSchema = z.strictObject({ select: selectorSchema, dryRun: z.boolean().default(false) });
 
-export const purgedSchema = z.object({
-  schema: z.literal("lichen/purged/1"),
+export const purgedSchema = answer("purged", {
   /** Nothing was erased: so much would be. */
   dryRun: z.boolean(),
   erased: count,

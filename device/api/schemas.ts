@@ -2,13 +2,8 @@ import { z } from "zod";
 import { metricsSchema } from "../../runtime/adapter/adapter.ts";
 import { progressSchema } from "../rounds/job.ts";
 import { roundSchema } from "../rounds/record.ts";
+import { answer, count, problemSchema } from "./answer.ts";
 
-/** What the daemon answers, shared with the command. A change that breaks a reader gets a new number. */
-const answer = <N extends string, S extends z.ZodRawShape>(name: N, shape: S) =>
-  z.object({ schema: z.literal(`lichen/${name}/1`), ...shape });
-
-const problem = z.object({ code: z.string(), message: z.string() });
-const count = z.number();
 const milliseconds = z.number().nullable();
 const latency = z.object({
   count,
@@ -56,7 +51,7 @@ export const statusSchema = answer("status", {
       rejected: count,
       /** Of sources that depend on a program or a broker. */
       state: z.enum(["running", "waiting", "stopped"]).optional(),
-      problem: problem.nullable().optional(),
+      problem: problemSchema.nullable().optional(),
       starts: count.optional(),
       /** Left out on purpose: silence, pictures between two that were looked at, what found no place in the queue. */
       skipped: count.optional(),
@@ -77,7 +72,7 @@ export const statusSchema = answer("status", {
   /** null: no fleet is configured. */
   sync: z.record(z.string(), z.unknown()).nullable(),
   /** What went wrong at the start and was got over. */
-  problems: z.array(problem),
+  problems: z.array(problemSchema),
 });
 
 const inference = z.object({
@@ -89,7 +84,7 @@ const inference = z.object({
 });
 export const inferSchema = answer("infer", inference.shape);
 
-const failedFile = z.object({ file: z.string(), error: problem });
+const failedFile = z.object({ file: z.string(), error: problemSchema });
 /** Of a request with several files. */
 export const inferEachSchema = answer("infer-each", {
   results: z.array(z.union([inference.extend({ file: z.string() }), failedFile])),
@@ -128,7 +123,7 @@ export const roundAnswerSchema = answer("round", { round: roundSchema });
 export const roundEventSchema = z.discriminatedUnion("tag", [
   z.object({ schema: z.literal("lichen/round-event/1"), tag: z.literal("progress"), progress: progressSchema }),
   z.object({ schema: z.literal("lichen/round-event/1"), tag: z.literal("done"), round: roundSchema }),
-  z.object({ schema: z.literal("lichen/round-event/1"), tag: z.literal("failed"), error: problem }),
+  z.object({ schema: z.literal("lichen/round-event/1"), tag: z.literal("failed"), error: problemSchema }),
 ]);
 
 export const rollbackSchema = answer("rollback", { serving: z.string().nullable(), version: count });
@@ -164,7 +159,7 @@ export const whySchema = answer("why", {
   pinned: z.object({ adapter: z.string().nullable() }).nullable(),
   /** Adapters out of service or refused, the newest first. */
   adapters: z.array(meaning.extend({ sha256: z.string() })),
-  problems: z.array(problem),
+  problems: z.array(problemSchema),
 });
 export type WhyAnswer = z.infer<typeof whySchema>;
 
@@ -191,7 +186,7 @@ export const boardSchema = answer("board", {
 export type BoardAnswer = z.infer<typeof boardSchema>;
 
 /** Every answer that is not a 2xx. */
-export const errorSchema = problem;
+export const errorSchema = problemSchema;
 
 export type Status = z.infer<typeof statusSchema>;
 export type InferAnswer = z.infer<typeof inferSchema>;
