@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { type Board, createApi } from "../../../device/api/routes.ts";
 import type { Round } from "../../../device/rounds/record.ts";
 import { LichenError } from "../../../runtime/errors.ts";
+import { boardThat } from "./boards.ts";
 
 const round: Round = {
   id: 7,
@@ -15,26 +16,8 @@ const round: Round = {
   outcome: { tag: "rejected", reason: "NO_GAIN", explanation: "no better" },
 };
 
-const unused = () => {
-  throw new Error("not asked for");
-};
-
-const board = (answers: Partial<Board>): Board => ({
-  status: unused,
-  sample: unused,
-  infer: unused,
-  samples: unused,
-  curator: { samples: unused, label: unused, export: unused, import: unused, selected: unused, purge: unused },
-  adapters: unused,
-  rounds: () => [round],
-  why: unused,
-  adapt: unused,
-  rollBack: unused,
-  use: unused,
-  ...answers,
-});
-
-const api = (answers: Partial<Board>) => createApi(new Map([["main", board(answers)]]));
+const api = (answers: Partial<Board>) =>
+  createApi(new Map([["main", boardThat({ rounds: () => [round], ...answers })]]));
 
 const lines = async (response: Response) =>
   (await response.text())
@@ -121,7 +104,7 @@ const kept = {
 
 test("of several models the first answers, or the one that is named, or nobody", async () => {
   const named = (sha256: string) =>
-    board({
+    boardThat({
       samples: () => ({ schema: "lichen/samples/1", samples: [{ ...kept, sha256, label: "a" }], unlabelled: [] }),
     });
   const app = createApi(

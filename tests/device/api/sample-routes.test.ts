@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type Board, createApi } from "../../../device/api/routes.ts";
+import type { Door } from "../../../device/api/door.ts";
+import { createApi } from "../../../device/api/routes.ts";
 import { importedSchema, labelledSchema, purgedSchema } from "../../../device/api/sample-schemas.ts";
 import { nodeDisk } from "../../../device/disk/disk.ts";
 import { openRandomAccess } from "../../../device/disk/random-access.ts";
@@ -12,6 +13,7 @@ import { MAX_FILE_BYTES } from "../../../device/sources/source.ts";
 import { testClock } from "../clock.ts";
 import { silent, temporaryFolder } from "../fixtures.ts";
 import { hashOf, opened, wav } from "../samples/stores.ts";
+import { boardThat } from "./boards.ts";
 
 async function served() {
   const directory = await temporaryFolder();
@@ -31,9 +33,8 @@ async function served() {
     take: (sample) => store.add(sample),
     about: { device: "box", model: { id: "m", version: "1", sha256: "c".repeat(64) } },
   });
-  // Nothing else of the board is asked for.
-  const boards = new Map([["main", { curator } as Board]]);
-  const post = (path: string, body: object, from: "socket" | "http" = "socket") =>
+  const boards = new Map([["main", boardThat({ curator })]]);
+  const post = (path: string, body: object, from: Door = "socket") =>
     createApi(boards, from).request(path, {
       method: "POST",
       body: body instanceof Uint8Array ? Buffer.from(body) : JSON.stringify(body),

@@ -6,6 +6,7 @@ import { inferEachSchema, storedSchema } from "../../../device/api/schemas.ts";
 import { fileNameOf } from "../../../device/sources/file-name.ts";
 import { LichenError } from "../../../runtime/errors.ts";
 import { encodeWav } from "../../../runtime/signal/wav.ts";
+import { boardThat } from "./boards.ts";
 
 const WAV = encodeWav({ sampleRateHz: 8000, channels: [new Float32Array(10)] });
 const JPEG = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 2, 0xff, 0xd9);
@@ -20,7 +21,7 @@ function api() {
     adapter: null,
     milliseconds: 3,
   }));
-  const app = createApi(new Map([["main", { sample, infer } as unknown as Board]]), "http");
+  const app = createApi(new Map([["main", boardThat({ sample, infer })]]), "http");
   return { app, sample, infer };
 }
 
