@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { z } from "zod";
+import { MAX_FILE_BYTES } from "../sources/source.ts";
 
 /** Whoever guesses it gets in: as long as a good key. */
 const MIN_TOKEN = 16;
@@ -21,7 +22,7 @@ export const httpSchema = z
     maxBodyBytes: z
       .int()
       .min(1024)
-      .max(64 * 1024 * 1024)
+      .max(MAX_FILE_BYTES)
       .default(16 * 1024 * 1024)
       .describe("A bigger body is refused."),
     maxUploads: z.int().positive().default(4).describe("So many bodies may be on their way at once."),

@@ -1,15 +1,15 @@
 import { z } from "zod";
 import { brokerOrFleetsKeys } from "../config/broker.ts";
 
-const TOPIC_PREFIX = /^[^+#\0/]+(\/[^+#\0/]+){0,3}$/;
+const topicPrefix = z
+  .string()
+  .max(200)
+  .regex(/^[^+#\0/]+(\/[^+#\0/]+){0,3}$/, "one to four levels without + and #");
 
 /** Results for whoever listens to a broker: a plain topic with JSON for each model. */
 export const resultsSchema = z.strictObject({
   ...brokerOrFleetsKeys,
-  prefix: z
-    .string()
-    .max(200)
-    .regex(TOPIC_PREFIX, "one to four levels without + and #")
+  prefix: topicPrefix
     .default("lichen/results")
     .describe(
       "Results go to `<prefix>/<device>/<model>/result`; beside them, `availability` is `online` or `offline`.",
@@ -23,12 +23,7 @@ export const resultsSchema = z.strictObject({
         .describe(
           "Announce two sensors for each model, label and confidence. Set to false, and keep `results`, to have them taken back.",
         ),
-      prefix: z
-        .string()
-        .max(200)
-        .regex(TOPIC_PREFIX, "one to four levels without + and #")
-        .default("homeassistant")
-        .describe("Where Home Assistant looks for announcements."),
+      prefix: topicPrefix.default("homeassistant").describe("Where Home Assistant looks for announcements."),
     })
     .prefault({}),
 });

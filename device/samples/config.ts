@@ -1,12 +1,5 @@
 import { z } from "zod";
 
-/** What is kept of a sample. */
-export const PRIVACY = {
-  raw: "the file, as it came",
-  features: "only what the model takes in, rounded to 16 bits: the file never touches the disk",
-  none: "nothing: the board infers and does not learn from its own samples",
-} as const;
-
 export const samplesConfig = z.strictObject({
   maxBytes: z
     .int()

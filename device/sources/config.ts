@@ -1,10 +1,15 @@
 import { z } from "zod";
 import { WINDOW_POLICY } from "../../runtime/signal/windows.ts";
 import { brokerOrFleetsKeys } from "../config/broker.ts";
+import { MAX_FILE_BYTES } from "./source.ts";
 import { RAW_ENCODINGS } from "./stream/wav-stream.ts";
 
-/** Of a source, unique among those of its model: it stands in results, in the status and in logs. */
-const name = z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, "letters, digits, '-' and '_', at most 32");
+const nameOr = (kind: string) =>
+  z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,32}$/, "letters, digits, '-' and '_', at most 32")
+    .default(kind)
+    .describe("Of the source, unique among those of its model: it stands in results, in the status and in logs.");
 
 export const folderSchema = z.strictObject({
   folder: z.string().min(1).describe("The folder: one subfolder a class, and `inbox`."),
@@ -23,9 +28,7 @@ const rawFormat = z.strictObject({
 
 export const commandSchema = z.strictObject({
   kind: z.literal("command"),
-  name: name
-    .default("command")
-    .describe("Of the source, unique among those of its model: it stands in results, in the status and in logs."),
+  name: nameOr("command"),
   argv: z
     .tuple([z.string().min(1)], z.string())
     .describe(
@@ -60,7 +63,7 @@ export const commandSchema = z.strictObject({
   maxPictureBytes: z
     .int()
     .min(1024)
-    .max(64 * 1024 * 1024)
+    .max(MAX_FILE_BYTES)
     .default(8 * 1024 * 1024)
     .describe("A picture with more bytes is dropped."),
   maxBytesPerSecond: z
@@ -117,24 +120,20 @@ const topicSchema = z.strictObject({
 
 export const mqttSourceSchema = z.strictObject({
   kind: z.literal("mqtt"),
-  name: name
-    .default("mqtt")
-    .describe("Of the source, unique among those of its model: it stands in results, in the status and in logs."),
+  name: nameOr("mqtt"),
   ...brokerOrFleetsKeys,
   topics: z.array(topicSchema).min(1).describe("Each message is one file: WAV, JPEG, PNG or WebP."),
   maxBytes: z
     .int()
     .min(1024)
-    .max(64 * 1024 * 1024)
+    .max(MAX_FILE_BYTES)
     .default(16 * 1024 * 1024)
     .describe("Bigger messages are refused."),
 });
 
 const folderSource = folderSchema.extend({
   kind: z.literal("folder"),
-  name: name
-    .default("folder")
-    .describe("Of the source, unique among those of its model: it stands in results, in the status and in logs."),
+  name: nameOr("folder"),
 });
 
 /** Where samples, and what is to be inferred, come from; besides `watch` and HTTP. */
