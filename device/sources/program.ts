@@ -202,7 +202,7 @@ const cannotStart = (cause: unknown): Ending => ({
 type GroupOptions = Pick<ProgramOptions, "clock" | "graceMs">;
 
 /** How it ended. Once it is gone, so is its process group: whoever is left in it could hold its pipes open for ever. */
-async function endOf(child: Child, { clock, graceMs }: GroupOptions): Promise<string> {
+async function endOf(child: Child, options: GroupOptions): Promise<string> {
   let how = "";
   child.once("error", (error) => {
     how ||= error.message;
@@ -210,9 +210,7 @@ async function endOf(child: Child, { clock, graceMs }: GroupOptions): Promise<st
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   child.once("exit", (code, signal) => {
     how ||= signal === null ? `exit code ${code}` : `signal ${signal}`;
-    signalGroup(child, "SIGTERM");
-    const callOff = clock.after(graceMs, () => signalGroup(child, "SIGKILL"));
-    void closed.then(callOff);
+    endGroup(child, options);
   });
   await closed;
   return how;
