@@ -30,16 +30,15 @@ export interface OpenSource {
   readonly origin: LabelOrigin;
 }
 
-type Open<K extends SourceConfig["kind"]> = (
-  config: Extract<SourceConfig, { kind: K }>,
-  station: StationConfig,
-  ports: SourcePorts,
-) => OpenSource;
+type Kind = SourceConfig["kind"];
+type ConfigOf<K extends Kind> = { readonly [L in K]: Extract<SourceConfig, { kind: L }> }[K];
 
 const SWEEP_MS = 5000;
 
 /** How each kind of source is opened. */
-const KINDS: { readonly [K in SourceConfig["kind"]]: Open<K> } = {
+const KINDS: {
+  readonly [K in Kind]: (config: ConfigOf<K>, station: StationConfig, ports: SourcePorts) => OpenSource;
+} = {
   folder: (config, _, ports) => ({
     source: folderSource({ ...config, sweepMs: SWEEP_MS, ...ports }),
     origin: "folder",
@@ -56,10 +55,12 @@ const KINDS: { readonly [K in SourceConfig["kind"]]: Open<K> } = {
 export function openSources(station: StationConfig, ports: SourcePorts): OpenSource[] {
   const { watch, sources } = station;
   const watched: SourceConfig[] = watch === undefined ? [] : [{ kind: "folder", name: "folder", ...watch }];
-  return [...watched, ...sources].map((config) =>
-    (KINDS[config.kind] as Open<typeof config.kind>)(config as never, station, ports),
-  );
+  return [...watched, ...sources].map((config) => open(config, station, ports));
 }
+
+/** With the kind as a parameter, so that a row and its configuration are known to belong together. */
+const open = <K extends Kind>(config: ConfigOf<K>, station: StationConfig, ports: SourcePorts): OpenSource =>
+  KINDS[config.kind](config, station, ports);
 
 export const senseOf = (p: FullPreprocessing): Sense =>
   p.kind === "image"
