@@ -44,7 +44,7 @@ export function createLine(options: QueueOptions, clock: Pick<Clock, "monotonicM
   async function work(): Promise<void> {
     for (let next = queue.take(); next !== undefined; next = queue.take()) {
       const { item, sinceMs } = next;
-      if (queue.counts().waiting === 0) behindSinceMs = null;
+      if (queue.isEmpty()) behindSinceMs = null;
       waiting.record(clock.monotonicMs() - sinceMs, clock.monotonicMs());
       try {
         const result = await pulse.around(() => item.work());

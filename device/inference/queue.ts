@@ -38,6 +38,7 @@ export interface InferenceQueue<T> {
   take(): Waiting<T> | undefined;
   /** Empties it. */
   drain(): Waiting<T>[];
+  isEmpty(): boolean;
   counts(): QueueCounts;
 }
 
@@ -111,6 +112,7 @@ export function createQueue<T>({ bound, policy }: QueueOptions): InferenceQueue<
       waiting = 0;
       return all;
     },
+    isEmpty: () => waiting === 0,
     counts: () => ({
       waiting,
       dropped: [...dropped.values()].reduce((sum, count) => sum + count, 0),
