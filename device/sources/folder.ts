@@ -199,8 +199,7 @@ const AT_ONCE = 64;
 /** Hidden and temporary names are files still being written, by whoever writes them. */
 const UNFINISHED = /^\.|\.(tmp|part)$/;
 
-const isSettled = (path: string): boolean =>
-  [RESERVED.done, RESERVED.rejected].some((name) => path.split(sep)[0] === name);
+const isSettled = (name: string): boolean => name === RESERVED.done || name === RESERVED.rejected;
 
 const unknownClass = (found: string, at: string, labels: readonly string[]) =>
   new LichenError("UNKNOWN_CLASS", { at, found, wanted: listed([RESERVED.inbox, ...labels]) });

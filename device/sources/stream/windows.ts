@@ -5,8 +5,6 @@ import type { SoundBlock, SoundEvent } from "./wav-stream.ts";
 /** As for recordings; but nobody knows how loud a stream will become, so that silence is what is below a fixed level. */
 export type StreamPolicy = Pick<WindowPolicy, "overlap" | "floorDecibels">;
 
-export const STREAM_POLICY: StreamPolicy = WINDOW_POLICY;
-
 export interface StreamWindow {
   readonly sampleRateHz: number;
   readonly samples: Float32Array;
@@ -25,7 +23,7 @@ export interface Windower {
 /** @param window how much a model hears at once, at its own rate; the sound keeps the rate that it comes at */
 export function createWindower(
   window: { readonly windowSamples: number; readonly sampleRateHz: number },
-  policy: StreamPolicy = STREAM_POLICY,
+  policy: StreamPolicy = WINDOW_POLICY,
 ): Windower {
   const seconds = window.windowSamples / window.sampleRateHz;
   let ring: Ring | undefined;
