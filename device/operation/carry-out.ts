@@ -3,6 +3,7 @@ import { chmod, lstat, mkdir, readFile, readlink, rm, symlink, writeFile } from 
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { LichenError } from "../../runtime/errors.ts";
+import { isMissing } from "../disk/disk.ts";
 import type { Step } from "./installation.ts";
 
 /** `there`: nothing had to be done. */
@@ -70,7 +71,7 @@ const isKnown = async ({ name, passwd }: { name: string; passwd: string }): Prom
   ((await readFile(passwd, "utf8").catch(absent)) ?? "").split("\n").some((line) => line.startsWith(`${name}:`));
 
 function absent(error: unknown): undefined {
-  if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  if (!isMissing(error)) throw error;
 }
 
 const saidBy = (cause: unknown): string => {

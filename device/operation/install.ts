@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { loadConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { packageRoot } from "../package-root.ts";
-import { carryOut, type Outcome, type System } from "./carry-out.ts";
+import { carryOut, type Outcome, runOnSystem, type System } from "./carry-out.ts";
 import {
   DATA_FOLDER,
   type InstallOptions,
@@ -81,5 +81,8 @@ const HOMES = ["/home", "/root", "/run/user"];
 /** Folders that systemd makes for the unit. */
 const GIVEN = [DATA_FOLDER, RUNTIME_FOLDER];
 
-/** Whether systemd runs this machine, as sd_booted(3) tells it. */
-export const isSystemdHere = (): boolean => existsSync("/run/systemd/system");
+/** The system whose root a folder is; systemd runs it as sd_booted(3) tells. */
+export const systemAt = (root: string): System => ({
+  isLive: root === "/" && existsSync("/run/systemd/system"),
+  run: runOnSystem,
+});

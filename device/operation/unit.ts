@@ -26,6 +26,9 @@ export interface UnitOptions {
   readonly memoryMax: string;
 }
 
+/** What a service is given where nobody says otherwise. */
+export const USUAL = { memoryHigh: "60%", memoryMax: "75%", devices: Object.keys(DEVICES) as Device[] } as const;
+
 /** Folders that systemd makes for the unit: below /var/lib and /run. */
 export const FOLDER = "lichen";
 export const SERVICE = "lichend.service";

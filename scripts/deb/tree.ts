@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { CONFIG_PATH, secrets, startingConfig, users } from "../../device/operation/installation.ts";
-import { DEVICES, type Device, SERVICE, unit } from "../../device/operation/unit.ts";
+import { SERVICE, USUAL, unit } from "../../device/operation/unit.ts";
 import { packageRoot } from "../../device/package-root.ts";
 import { bundle } from "../bundle/bundle.ts";
 import {
@@ -54,11 +54,9 @@ const texts = (): Readonly<Record<string, string>> => ({
     program: `${HOME}/dist/device/lichend.js`,
     config: CONFIG_PATH,
     user: PACKAGE,
-    devices: Object.keys(DEVICES) as Device[],
     writable: [],
     readsHome: false,
-    memoryHigh: "60%",
-    memoryMax: "75%",
+    ...USUAL,
   }),
   [`/usr/lib/sysusers.d/${PACKAGE}.conf`]: users(PACKAGE),
   [`/usr/lib/tmpfiles.d/${PACKAGE}.conf`]: secrets(PACKAGE),

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 import type { InstallResult } from "../../operation/install.ts";
-import { DEVICES, type Device } from "../../operation/unit.ts";
+import { DEVICES, type Device, USUAL } from "../../operation/unit.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
 import { show, type Terminal, wrapped } from "../terminal.ts";
 
@@ -24,19 +24,23 @@ export const addInstall: AddCommand = (program, terminal) =>
       .option("--config <file>", "your configuration (default: one in /etc/lichen, made if missing)")
       .option("--user <name>", "whom it runs as; made if missing", userName, "lichen")
       .option("--prefix <folder>", "the commands go into its bin", "/usr/local")
-      .option("--devices <list>", "what its sources may record from", deviceList, Object.keys(DEVICES) as Device[])
-      .option("--memory-high <size>", "beyond it the service is slowed down; percent, or bytes as 512M", memory, "60%")
-      .option("--memory-max <size>", "beyond it the training process is ended", memory, "75%")
+      .option("--devices <list>", "what its sources may record from", deviceList, USUAL.devices)
+      .option(
+        "--memory-high <size>",
+        "beyond it the service is slowed down; percent, or bytes as 512M",
+        memory,
+        USUAL.memoryHigh,
+      )
+      .option("--memory-max <size>", "beyond it the training process is ended", memory, USUAL.memoryMax)
       .option("--root <folder>", "install into a system that lies in a folder", "/")
       .option("--dry-run", "print what would be done, and do nothing")
       .addOption(jsonOption())
       .action(async ({ json, dryRun, ...options }: InstallOptions) => {
-        const { isSystemdHere, runInstall } = await import("../../operation/install.ts");
-        const { runOnSystem } = await import("../../operation/carry-out.ts");
-        const isLive = options.root === "/" && isSystemdHere();
-        const result = await runInstall({ ...options, dryRun: dryRun === true }, { isLive, run: runOnSystem });
+        const { runInstall, systemAt } = await import("../../operation/install.ts");
+        const system = systemAt(options.root);
+        const result = await runInstall({ ...options, dryRun: dryRun === true }, system);
         show(terminal, json === true, result, readableSteps(result));
-        if (!json && !dryRun) note(terminal, isLive);
+        if (!json && !dryRun) note(terminal, system.isLive);
       }),
   );
 

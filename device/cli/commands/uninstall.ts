@@ -24,13 +24,9 @@ export const addUninstall: AddCommand = (program, terminal) =>
       .option("--dry-run", "print what would be done, and do nothing")
       .addOption(jsonOption())
       .action(async ({ json, dryRun, purge, ...options }: UninstallOptions) => {
-        const { isSystemdHere, runUninstall } = await import("../../operation/install.ts");
-        const { runOnSystem } = await import("../../operation/carry-out.ts");
-        const isLive = options.root === "/" && isSystemdHere();
-        const result = await runUninstall(
-          { ...options, purge: purge === true, dryRun: dryRun === true },
-          { isLive, run: runOnSystem },
-        );
+        const { runUninstall, systemAt } = await import("../../operation/install.ts");
+        const request = { ...options, purge: purge === true, dryRun: dryRun === true };
+        const result = await runUninstall(request, systemAt(options.root));
         show(terminal, json === true, result, readableSteps(result));
       }),
   );
