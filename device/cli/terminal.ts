@@ -88,7 +88,7 @@ const TONES = { good: 32, warning: 33, bad: 31, quiet: 2, strong: 1 } as const;
 export type Tone = keyof typeof TONES;
 
 /** Whether a terminal takes colours, and wants them. @see https://no-color.org */
-export const isColourful = ({ out, env }: Terminal): boolean =>
+const isColourful = ({ out, env }: Terminal): boolean =>
   out.isTTY === true && env.TERM !== "dumb" && (env.NO_COLOR ?? "") === "";
 
 /** For what is written past `show`, which lets no escape through. */
@@ -101,6 +101,18 @@ export const short = (sha256: string | null): string => (sha256 === null ? "base
 
 export const percent = (share: number | undefined | null): string =>
   share === undefined || share === null ? "–" : `${(share * 100).toFixed(1)} %`;
+
+type Score = { readonly accuracy: number } | null | undefined;
+interface Scores {
+  readonly heldOut?: Score;
+  readonly rehearsal?: Score;
+}
+
+/** `55.0 % → 95.0 %`, of what a training was judged by. */
+export const gain = (
+  metrics: { readonly before: Scores; readonly after: Scores } | null | undefined,
+  on: keyof Scores,
+): string => `${percent(metrics?.before[on]?.accuracy)} → ${percent(metrics?.after[on]?.accuracy)}`;
 
 export const bytes = (count: number): string =>
   count < 10_000

@@ -5,7 +5,7 @@ import { DaemonRefusal } from "../client.ts";
 import { type AddCommand, clientOf, type OnlineOptions, onlineCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { progressBar } from "../progress.ts";
-import { facts, percent, short, show, type Terminal } from "../terminal.ts";
+import { facts, gain, short, show, type Terminal } from "../terminal.ts";
 import { adaptOffline, type OfflineCommandOptions, offlineAdaptOptions } from "./adapt-offline.ts";
 
 /** `lichen adapt`: a round of the daemon now; with `--model`, training without a daemon. */
@@ -46,14 +46,12 @@ async function lastRound(
 }
 
 function readable({ outcome, metrics, seconds, samples, adapter, id }: Round): string {
-  const accuracy = (before?: { accuracy: number } | null, after?: { accuracy: number } | null) =>
-    `${percent(before?.accuracy)} → ${percent(after?.accuracy)}`;
   return facts([
     ["round", `${id} ${outcome.tag}`],
     ["reason", outcome.tag === "failed" ? outcome.message : outcome.tag === "running" ? "" : outcome.explanation],
     ["samples", `${samples.train} trained on, ${samples.heldOut} held out`],
-    ["held out", accuracy(metrics?.before.heldOut, metrics?.after.heldOut)],
-    ["rehearsal", accuracy(metrics?.before.rehearsal, metrics?.after.rehearsal)],
+    ["held out", gain(metrics, "heldOut")],
+    ["rehearsal", gain(metrics, "rehearsal")],
     ["adapter", short(adapter)],
     ["seconds", (seconds ?? 0).toFixed(1)],
   ]);

@@ -1,6 +1,6 @@
 import { adaptersSchema, type Shelved } from "../../api/schemas.ts";
 import { type AddCommand, clientOf, type OnlineOptions, onlineCommand } from "../command.ts";
-import { bytes, percent, short, show, table } from "../terminal.ts";
+import { bytes, gain, short, show, table } from "../terminal.ts";
 
 export const addAdapters: AddCommand = (program, terminal) =>
   program.addCommand(
@@ -28,8 +28,7 @@ export const addAdapters: AddCommand = (program, terminal) =>
 
 function row(slot: string, adapter: Shelved | null): string[] {
   if (adapter === null) return [slot, "base", "", "", "", ""];
-  const { before, after } = adapter.metrics ?? {};
-  const accuracy = `${percent(before?.heldOut?.accuracy)} → ${percent(after?.heldOut?.accuracy)}`;
+  const accuracy = gain(adapter.metrics, "heldOut");
   const size = adapter.bytes === null ? "" : bytes(adapter.bytes);
   return [slot, short(adapter.sha256), adapter.method ?? "", size, adapter.board ?? "", accuracy];
 }

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import type { OfflineInspectResult } from "../../offline/inspect.ts";
 import { type AddCommand, jsonOption } from "../command.ts";
 import { preprocessed } from "../preprocessed.ts";
-import { bytes, facts, grouped, percent, show, table, wrapped } from "../terminal.ts";
+import { bytes, facts, grouped, percent, short, show, table, wrapped } from "../terminal.ts";
 
 /** `lichen inspect`: what is in a model, what it costs, what could be trained. */
 export const addInspect: AddCommand = (program, terminal) =>
@@ -44,7 +44,7 @@ type Facts = (readonly [name: string, value: string | number])[];
 function identity({ file, bytes: size, sha256, card, irVersion, opsets, producer }: OfflineInspectResult): Facts {
   const sets = Object.entries(opsets).map(([domain, version]) => `${domain} ${version}`);
   return [
-    ["model", `${file} (${bytes(size)}, sha256 ${sha256.slice(0, 12)})`],
+    ["model", `${file} (${bytes(size)}, sha256 ${short(sha256)})`],
     ...(card ? cardFacts(card) : []),
     ["format", `IR ${irVersion}, ${sets.join(", ")}${producer ? `, made by ${producer}` : ""}`],
   ];

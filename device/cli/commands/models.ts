@@ -6,7 +6,7 @@ import { type AddCommand, jsonOption } from "../command.ts";
 import { interruptible } from "../interrupt.ts";
 import { nextStep } from "../packaged.ts";
 import { progressBar } from "../progress.ts";
-import { bytes, facts, show, type Terminal, table, wrapped } from "../terminal.ts";
+import { bytes, facts, short, show, type Terminal, table, wrapped } from "../terminal.ts";
 
 interface ModelsOptions {
   readonly cache?: string;
@@ -133,7 +133,7 @@ function readableGet(result: GetResult): string {
   return [
     facts([
       ["model", result.name],
-      ["verified", `${bytes(result.bytes)} of sha256 ${result.sha256.slice(0, 12)}`],
+      ["verified", `${bytes(result.bytes)} of sha256 ${short(result.sha256)}`],
       ["from", FROM[result.from]],
     ]),
     `package ${result.package}`,

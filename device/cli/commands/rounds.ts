@@ -3,7 +3,7 @@ import type { Round } from "../../rounds/record.ts";
 import { outcomeInWords } from "../../why.ts";
 import { type AddCommand, clientOf, type OnlineOptions, onlineCommand } from "../command.ts";
 import { count } from "../quantities.ts";
-import { bytes, duration, facts, moment, percent, short, show, table } from "../terminal.ts";
+import { bytes, duration, facts, gain, moment, short, show, table } from "../terminal.ts";
 
 /** `lichen rounds`: what was trained and judged here. */
 export const addRounds: AddCommand = (program, terminal) =>
@@ -34,7 +34,7 @@ const listed = (rounds: readonly Round[]): string =>
           round.kind,
           round.seconds === null ? "" : duration(round.seconds),
           round.outcome.tag,
-          gain(round.metrics, "heldOut"),
+          gainOf(round, "heldOut"),
           outcomeInWords(round).code,
         ]),
       );
@@ -51,8 +51,8 @@ function inFull(round: Round): string {
     ["to do", todo],
     ["samples", `${round.samples.train} trained on, ${round.samples.heldOut} held out`],
     ...row("unlabelled", round.unlabelled),
-    ["held out", gain(round.metrics, "heldOut")],
-    ["rehearsal", gain(round.metrics, "rehearsal")],
+    ["held out", gainOf(round, "heldOut")],
+    ["rehearsal", gainOf(round, "rehearsal")],
     ...row("shadow", shadow && `${shadow.inferences} inferences, ${shadow.agreements} of them alike`),
     ...row("adapter", round.adapter === null ? undefined : short(round.adapter)),
     ...row("took", round.seconds === null ? undefined : duration(round.seconds)),
@@ -72,5 +72,5 @@ const row = (name: string, value: string | number | null | undefined): (readonly
 
 const maybe = <T>(value: T | null, say: (value: T) => string): string | null => (value === null ? null : say(value));
 
-const gain = (metrics: Round["metrics"], on: "heldOut" | "rehearsal"): string =>
-  metrics === null ? "–" : `${percent(metrics.before[on]?.accuracy)} → ${percent(metrics.after[on]?.accuracy)}`;
+const gainOf = ({ metrics }: Round, on: "heldOut" | "rehearsal"): string =>
+  metrics === null ? "–" : gain(metrics, on);

@@ -2,7 +2,7 @@ import { type Status, statusSchema } from "../../api/schemas.ts";
 import { meaningOf } from "../../codes.ts";
 import { type AddCommand, clientOf, type OnlineOptions, onlineCommand } from "../command.ts";
 import { syncLine } from "../sync-status.ts";
-import { duration, facts, percent, short, show } from "../terminal.ts";
+import { duration, facts, gain, short, show } from "../terminal.ts";
 
 export const addStatus: AddCommand = (program, terminal) =>
   program.addCommand(
@@ -33,12 +33,7 @@ function readable(status: Status): string {
       round.progress ? `${round.progress.phase} ${round.progress.done}/${round.progress.total}` : waiting(round.state),
     ],
     ...(last
-      ? [
-          [
-            "last round",
-            `${last.id} ${last.kind} ${last.outcome.tag}: ${percent(last.metrics?.before.heldOut?.accuracy)} → ${percent(last.metrics?.after.heldOut?.accuracy)}`,
-          ] as const,
-        ]
+      ? [["last round", `${last.id} ${last.kind} ${last.outcome.tag}: ${gain(last.metrics, "heldOut")}`] as const]
       : []),
     ["sync", syncLine(status.sync)],
     ...status.problems.map(({ message }) => ["problem", message] as const),
