@@ -29,7 +29,7 @@ export const socketOption = () =>
     .argParser((path) => path || defaultSocket())
     .default(defaultSocket());
 
-export const ofOption = () => new Option("--of <model>", "which of the daemon's models; the first, without it");
+const ofOption = () => new Option("--of <model>", "which of the daemon's models; the first, without it");
 
 /** A command that asks the daemon. */
 export const onlineCommand = (name: string, description: string): Command =>

@@ -4,7 +4,7 @@ import { type Config, ONLY_STATION, type StationConfig, stationKeys } from "../c
  * Keys that hold from the moment a configuration is read again; everything below a key goes with it. Whatever is not here opens
  * something (a model, a folder, a port, a connection) and needs a restart.
  */
-export const LIVE = {
+const LIVE = {
   board: ["log.level", "governor", "metrics"],
   model: [
     "gate",

@@ -24,7 +24,7 @@ const doctor = (terminal: Terminal): Command =>
     });
 
 /** Loaded when it is asked for: it is much, and nothing else needs it. */
-export async function examine(socket: string, config?: string): Promise<Finding[]> {
+async function examine(socket: string, config?: string): Promise<Finding[]> {
   const [{ gather, nodeProbes }, { judge }] = await Promise.all([
     import("../doctor/probe.ts"),
     import("../doctor/judge.ts"),

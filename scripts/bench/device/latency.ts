@@ -3,7 +3,7 @@ import type { Recording } from "../../demo/board.ts";
 import type { Board } from "./board.ts";
 
 /** Inferences one by one at a steady pace until `isOver`; how long each took as its client sees it, and how many failed. */
-export async function paced(board: Board, files: readonly Recording[], everyMs: number, isOver: () => boolean) {
+async function paced(board: Board, files: readonly Recording[], everyMs: number, isOver: () => boolean) {
   const milliseconds: number[] = [];
   let failed = 0;
   for (let n = 0; !isOver(); n++) {
