@@ -15,10 +15,13 @@ import type { IncomingSample, SampleStore, Stored } from "./samples/store.ts";
 import type { Inference, Sink, SourceFile } from "./sources/source.ts";
 
 export interface IntakeParts {
-  readonly engine: Engine;
-  readonly adapters: Adapters;
-  readonly line: InferenceLine;
-  readonly store: SampleStore;
+  readonly engine: {
+    readonly model: { readonly card: Pick<Engine["model"]["card"], "labels" | "preprocessing"> };
+    readonly preprocessor: Pick<Engine["preprocessor"], "extensions" | "features">;
+  };
+  readonly adapters: { serving(): Pick<ReturnType<Adapters["serving"]>, "classify"> };
+  readonly line: Pick<InferenceLine, "run">;
+  readonly store: Pick<SampleStore, "add">;
   /** Which of what is only inferred becomes a sample. */
   readonly keeping: { readonly unlabelled: boolean; readonly confidence: ConfidencePolicy | undefined };
   readonly clock: Clock;

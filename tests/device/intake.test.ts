@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { expect, test, vi } from "vitest";
-import type { Adapters } from "../../device/adapters/adapters.ts";
-import type { Engine } from "../../device/engine.ts";
+import type { Reading } from "../../device/adapters/adapters.ts";
 import { createLine } from "../../device/inference/line.ts";
 import { createIntake, type IntakeParts } from "../../device/intake.ts";
 import { LichenError } from "../../runtime/errors.ts";
@@ -17,7 +16,7 @@ const CARD = new URL("../../models/spoken-digits/card.json", import.meta.url);
 async function intake(keeping: IntakeParts["keeping"]) {
   const clock = testClock();
   const store = await opened(await temporaryFolder(), { clock });
-  const engine = {
+  const engine: IntakeParts["engine"] = {
     model: {
       card: {
         labels: ["one", "inbox"],
@@ -28,14 +27,14 @@ async function intake(keeping: IntakeParts["keeping"]) {
       extensions: [".wav"],
       features: async (bytes: Uint8Array) => float32([1], [Number(new TextDecoder().decode(bytes))]),
     },
-  } as unknown as Engine;
-  const classify = async ({ data: [first = 0] }: { data: ArrayLike<number> & Iterable<number> }) => ({
-    output: { label: "one", confidence: first, probabilities: [first, 1 - first] },
+  };
+  const classify = async ({ data: [first = 0] }: Reading) => ({
+    output: { label: "one", confidence: first, probabilities: Float32Array.of(first, 1 - first) },
     adapter: null,
   });
-  const adapters = { serving: () => ({ classify }) } as unknown as Adapters;
+  const adapters = { serving: () => ({ classify }) };
   const told = { stored: vi.fn(), answered: () => {}, labelled: vi.fn(), inferred: () => {} };
-  const line = createLine({ bound: 8, policy: "reject" } as Parameters<typeof createLine>[0], clock);
+  const line = createLine({ bound: 8, policy: "reject" }, clock);
   const created = createIntake({ ...{ engine, adapters, line, store, clock, log: silent, keeping }, ...told });
   return { sink: created.sinkOf("camera", "folder"), created, store, told };
 }
