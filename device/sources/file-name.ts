@@ -16,8 +16,7 @@ const LONGEST = 128;
  */
 export function fileNameOf(bytes: Uint8Array, given?: string): string {
   const name = basename((given ?? "").replaceAll("\\", "/"))
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is not wanted
-    .replace(/[\u0000-\u001f\u007f]/g, "")
+    .replace(/\p{Cc}/gu, "")
     .replace(/^\.+/, "")
     .slice(-LONGEST);
   if (/.\.[A-Za-z0-9]{1,8}$/.test(name)) return name;

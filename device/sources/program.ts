@@ -240,8 +240,8 @@ function tailOf(stderr: Readable): () => string {
     tail = (tail + text).slice(-STDERR_TAIL);
   });
   stderr.on("error", () => undefined);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal would act on them
-  return () => tail.replace(/[\u0000-\u001f\u007f]+/g, " ").trim();
+  // A terminal would act on control characters.
+  return () => tail.replace(/\p{Cc}+/gu, " ").trim();
 }
 
 /** Waits out the second in which too much came. */
