@@ -1,4 +1,3 @@
-import { rm } from "node:fs/promises";
 import type { Position } from "./journal.ts";
 import type { Entry } from "./sample.ts";
 
@@ -21,8 +20,3 @@ export interface SampleIndex {
   rewrite(indexed: Indexed): Promise<void>;
   close(): Promise<void>;
 }
-
-/** Beside a database there may be its log and its shared memory. */
-export const removeDatabase = async (path: string): Promise<void> => {
-  for (const ending of ["", "-wal", "-shm", "-journal"]) await rm(`${path}${ending}`, { force: true });
-};

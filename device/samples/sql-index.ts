@@ -1,8 +1,9 @@
+import { rm } from "node:fs/promises";
 import Database from "libsql/promise";
 import { crc32 } from "../cache/crc32.ts";
 import type { Position } from "./journal.ts";
 import { type Entry, entrySchema } from "./sample.ts";
-import { removeDatabase, type SampleIndex } from "./sample-index.ts";
+import type { SampleIndex } from "./sample-index.ts";
 
 /*
  * One row a sample: its hash, and its entry as JSON behind a checksum, since SQLite does not notice a flipped bit inside of a value.
@@ -92,6 +93,11 @@ export function sqlIndex(path: string, erase: (path: string) => Promise<void>): 
     },
   };
 }
+
+/** Beside a database there may be its log and its shared memory. */
+const removeDatabase = async (path: string): Promise<void> => {
+  for (const ending of ["", "-wal", "-shm", "-journal"]) await rm(`${path}${ending}`, { force: true });
+};
 
 /** A prepared statement; the driver's own types leave it open. */
 interface Statement {
