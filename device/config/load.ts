@@ -23,15 +23,21 @@ export async function loadConfig(path: string): Promise<Config> {
   return parseConfig(text, file);
 }
 
-/** Every mistake of a file; none: a daemon starts with it. */
-export async function checkConfig(path: string): Promise<readonly LichenError[]> {
+export interface Checked {
+  /** null: a daemon would not start with it. */
+  readonly config: Config | null;
+  /** Every one, where `loadConfig` throws the first. */
+  readonly mistakes: readonly LichenError[];
+}
+
+/** What a file says, and what is wrong with it. */
+export async function checkConfig(path: string): Promise<Checked> {
   try {
-    await loadConfig(path);
-    return [];
+    return { config: await loadConfig(path), mistakes: [] };
   } catch (error) {
-    if (error instanceof LichenError)
-      return error.details.cause instanceof Mistakes ? error.details.cause.all : [error];
-    throw error;
+    if (!(error instanceof LichenError)) throw error;
+    const { cause } = error.details;
+    return { config: null, mistakes: cause instanceof Mistakes ? cause.all : [error] };
   }
 }
 

@@ -38,7 +38,8 @@ const checking = (terminal: Terminal): Command =>
     .action(async (file: string, { json }: ConfigOptions) => {
       const { checkConfig } = await import("../../config/load.ts");
       const { EXIT } = await import("../exit.ts");
-      const mistakes = (await checkConfig(file)).map(({ code, message, details }) => ({ code, message, ...details }));
+      const checked = await checkConfig(file);
+      const mistakes = checked.mistakes.map(({ code, message, details }) => ({ code, message, ...details }));
       const readable = mistakes.length === 0 ? `${file} is valid` : mistakes.map(({ message }) => message).join("\n");
       show(terminal, json === true, { schema: "lichen/config-check/1", file, mistakes }, readable);
       if (mistakes.length > 0) process.exitCode = EXIT.usage;

@@ -3,7 +3,7 @@ import { statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type BoardAnswer, boardSchema, statusSchema } from "../../api/schemas.ts";
 import { systemClock } from "../../clock.ts";
-import { checkConfig, loadConfig } from "../../config/load.ts";
+import { checkConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { createClockTrust } from "../../governor/clock-trust.ts";
 import { createReadings } from "../../governor/readings.ts";
@@ -51,8 +51,7 @@ export async function gather(probes: Probes, named: string | undefined): Promise
   const told = isValue(daemon) ? await tried(() => probes.client().get("/v1/board", boardSchema)) : daemon;
   const installed = existsSync(probes.installedConfig) ? probes.installedConfig : null;
   const file = named ?? (isValue(told) ? told.value.config : installed);
-  const mistakes = file === null ? [] : (await checkConfig(file)).map(troubleOf);
-  const config = file === null || mistakes.length > 0 ? null : await loadConfig(file);
+  const { config, mistakes } = file === null ? { config: null, mistakes: [] } : await checkConfig(file);
   const data = isValue(told) ? told.value.data : (config?.data ?? null);
   const board = isValue(told) ? told.value : await ownView(system, file ?? "", data ?? ".");
   const [disk, flash, models, brokers] = await Promise.all([
@@ -63,7 +62,7 @@ export async function gather(probes: Probes, named: string | undefined): Promise
   ]);
   const firmware = existsSync("/dev/vcio");
   return {
-    config: { file, isNamed: named !== undefined, mistakes },
+    config: { file, isNamed: named !== undefined, mistakes: mistakes.map(troubleOf) },
     daemon,
     board,
     disk,
