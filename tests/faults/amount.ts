@@ -26,16 +26,3 @@ export async function failuresOf<T>(list: readonly T[], act: (one: T) => Promise
   await Promise.all([work(), work()]);
   return failures;
 }
-
-/** Numbers in [0, 1) that are the same for the same seed.  @see Steele, Lea, Flood 2014, SplitMix */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let mixed = state ^ (state >>> 16);
-    mixed = Math.imul(mixed, 0x21f0aaad);
-    mixed ^= mixed >>> 15;
-    mixed = Math.imul(mixed, 0x735a2d97);
-    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
-  };
-}

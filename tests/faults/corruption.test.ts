@@ -1,8 +1,9 @@
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { expect, test } from "vitest";
+import { seeded } from "../../runtime/random/random.ts";
 import { MODEL, type Recording, recordings } from "../e2e/board.ts";
-import { failuresOf, isFull, randomOf } from "./amount.ts";
+import { failuresOf, isFull } from "./amount.ts";
 import { bringByFolder, bringByHttp, expectAnswer, expectSamples, newLife, train } from "./life.ts";
 import { filesBelow, type Victim, victim } from "./victim.ts";
 
@@ -10,7 +11,7 @@ const DAMAGES = {
   empty: () => new Uint8Array(),
   truncated: (bytes: Uint8Array) => bytes.subarray(0, Math.floor(bytes.length / 2)),
   random: (bytes: Uint8Array) => {
-    const random = randomOf(bytes.length);
+    const random = seeded(bytes.length);
     return bytes.map(() => Math.floor(random() * 256));
   },
 } satisfies Record<string, (bytes: Uint8Array) => Uint8Array>;

@@ -3,8 +3,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { roundsSchema } from "../../device/api/schemas.ts";
+import { seeded } from "../../runtime/random/random.ts";
 import { type Recording, recordings } from "../e2e/board.ts";
-import { failuresOf, isFull, randomOf } from "./amount.ts";
+import { failuresOf, isFull } from "./amount.ts";
 import {
   bringByFolder,
   bringByHttp,
@@ -28,7 +29,7 @@ test(`killed at ${KILLS} random instants while samples pour in and rounds run, a
   const boards = Array.from({ length: Math.ceil(KILLS / KILLS_PER_BOARD) }, (_, at) => SEED + at);
   const counts = { kills: 0, whileStarting: 0, whileTraining: 0, acknowledged: 0, rounds: 0 };
   const failures = await failuresOf(boards, async (seed) => {
-    const random = randomOf(seed);
+    const random = seeded(seed);
     // Rounds by themselves, one after the other: not even a pause between them.
     const board = await victim({
       changes: { training: { minNewSamples: 3, epochs: 2, settleSeconds: 0, retrySeconds: 0 } },
