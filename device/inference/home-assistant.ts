@@ -1,3 +1,4 @@
+import { ONLY_STATION } from "../config/schema.ts";
 /** A message that the broker keeps. An empty payload takes it back. */
 export interface Retained {
   readonly topic: string;
@@ -60,7 +61,7 @@ export function announcements(announced: Announced): Retained[] {
       payload_not_available: OFFLINE,
       device: {
         identifiers: [board],
-        name: model === "main" ? device : `${device} ${model}`,
+        name: model === ONLY_STATION ? device : `${device} ${model}`,
         manufacturer: "Lichen",
         model: `${modelId} ${modelVersion}`,
         sw_version: softwareVersion,

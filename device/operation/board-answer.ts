@@ -1,7 +1,7 @@
 import { access, constants, statfs } from "node:fs/promises";
 import type { BoardAnswer } from "../api/schemas.ts";
 import type { Clock } from "../clock.ts";
-import type { Reading } from "../governor/facts.ts";
+import { parseWritten } from "../governor/process-usage.ts";
 import type { Readings } from "../governor/readings.ts";
 import type { System } from "../governor/system.ts";
 
@@ -41,12 +41,6 @@ export async function boardAnswer(ports: BoardAnswerPorts): Promise<BoardAnswer>
     config,
     data,
   };
-}
-
-/** Bytes sent to the medium by this process and those of its children that have ended. @see proc(5), /proc/pid/io, write_bytes */
-export function parseWritten(text: string | null): Reading<number> {
-  const found = /^write_bytes: (\d{1,18})$/m.exec(text ?? "")?.[1];
-  return found === undefined ? null : Number(found);
 }
 
 async function diskOf(folder: string): Promise<BoardAnswer["disk"]> {

@@ -9,7 +9,7 @@ export const KERNELS = ["reference", "default"] as const;
 export type Kernels = (typeof KERNELS)[number];
 
 /** A Python with `ai_edge_litert`. */
-const PYTHON = process.env.LICHEN_LITERT ?? "/opt/litert/bin/python";
+const PYTHON = process.env.LICHEN_LITERT ?? "python3";
 const CACHE = process.env.LICHEN_LITERT_CACHE ?? path.join(tmpdir(), "lichen-litert");
 
 /**

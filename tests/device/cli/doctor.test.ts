@@ -6,7 +6,7 @@ import type { BrokerFacts, DoctorFacts } from "../../../device/cli/doctor/facts.
 import { type CheckName, type Finding, judge } from "../../../device/cli/doctor/judge.ts";
 import { flashFacts, mountOf } from "../../../device/cli/doctor/probe.ts";
 import { parseConfig } from "../../../device/config/load.ts";
-import { parseWritten } from "../../../device/operation/board-answer.ts";
+import { parseWritten } from "../../../device/governor/process-usage.ts";
 import { treeSystem } from "../governor/systems.ts";
 import { VIEW } from "./views.ts";
 
