@@ -1,22 +1,15 @@
 import type { Config } from "../../config/schema.ts";
+import type { BrokerAddress, NamedBroker } from "../../sync/broker.ts";
 import { type BrokerFacts, type CertificateFacts, type Found, type Trouble, troubleOf } from "./facts.ts";
 
-export interface BrokerUse {
-  readonly broker: string;
-  readonly username?: string | undefined;
-  readonly password?: string | undefined;
+export interface BrokerUse extends BrokerAddress {
   readonly uses: readonly string[];
 }
 
 /** Every broker that a configuration names, once, with all that it is for. */
 export function brokersOf(config: Config): BrokerUse[] {
   const { mqtt, results, stations } = config;
-  type Named = {
-    readonly broker?: string | undefined;
-    readonly username?: string | undefined;
-    readonly password?: string | undefined;
-  };
-  const named: readonly (readonly [use: string, of: Named | undefined])[] = [
+  const named: readonly (readonly [use: string, of: NamedBroker | undefined])[] = [
     ["fleet", mqtt],
     ["results", results],
     ...stations.flatMap(({ labels, sources }) => [
@@ -44,21 +37,22 @@ export async function tryBroker({ broker, username, password, uses }: BrokerUse,
   const { withoutSecrets } = await import("../../sync/connection.ts");
   const began = performance.now();
   const [trouble, certificate] = await Promise.all([
-    knock({ broker, ...(username !== undefined && { username }), ...(password !== undefined && { password }) }, name),
+    knock({ broker, username, password }, name),
     certificateOf(broker),
   ]);
   return { address: withoutSecrets(broker), uses, trouble, milliseconds: performance.now() - began, certificate };
 }
 
-async function knock(
-  to: { readonly broker: string; readonly username?: string; readonly password?: string },
-  name: string,
-): Promise<Trouble | null> {
+async function knock(to: BrokerAddress, name: string): Promise<Trouble | null> {
   const { openConnection } = await import("../../sync/connection.ts");
   let last: Trouble | null = null;
   for (const version of [5, 4] as const) {
     const ending = await new Promise<"answers" | { kind: string; error: Error }>((resolve) => {
-      const options = { ...to, version, clientId: name, timeoutMs: PATIENCE_MS, keepaliveSeconds: 30, afresh: true };
+      // Nobody comes back to this session.
+      const options = {
+        ...{ ...to, version, clientId: name, timeoutMs: PATIENCE_MS, keepaliveSeconds: 30 },
+        ...{ afresh: true, sessionSeconds: 0 },
+      };
       const attempt = openConnection(options, {
         up: () => resolve(attempt.end().then(() => "answers" as const)),
         message: () => undefined,
