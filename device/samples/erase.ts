@@ -3,7 +3,7 @@ import type { Disk } from "../disk/disk.ts";
 import { storageFailed } from "../disk/durable.ts";
 import type { OpenRandomAccess } from "../disk/random-access.ts";
 
-/** Overwrites a file, then removes it; one that is gone already counts as erased. @throws STORAGE_FAILED */
+/** Overwrites a file, then removes it; one that is gone already counts as erased, and one half erased is finished. @throws STORAGE_FAILED */
 export type EraseFile = (path: string) => Promise<void>;
 
 /** A file on its way out: no longer a sample, should the power go before it is gone. */
@@ -18,25 +18,33 @@ export const ERASE_CAVEAT =
 
 const CHUNK_BYTES = 1024 * 1024;
 
-export const createErase =
-  (disk: Disk, open: OpenRandomAccess): EraseFile =>
-  async (path) => {
-    if ((await disk.facts(path).catch(() => undefined)) === undefined) return;
+export function createErase(disk: Disk, open: OpenRandomAccess): EraseFile {
+  const isThere = async (path: string) => (await disk.facts(path).catch(() => undefined)) !== undefined;
+
+  async function overwriteAndRemove(path: string): Promise<void> {
+    const file = await open(path);
+    try {
+      const length = await file.length();
+      const zeros = new Uint8Array(Math.min(length, CHUNK_BYTES));
+      for (let at = 0; at < length; at += zeros.length) await file.write(zeros.subarray(0, length - at), at);
+    } finally {
+      await file.close();
+    }
+    await disk.sync(path);
+    await disk.remove(path);
+    await disk.sync(dirname(path));
+  }
+
+  return async (path) => {
     const doomed = path.endsWith(ERASING) ? path : `${path}${ERASING}`;
     try {
-      if (doomed !== path) await disk.rename(path, doomed);
-      const file = await open(doomed);
-      try {
-        const length = await file.length();
-        const zeros = new Uint8Array(Math.min(length, CHUNK_BYTES));
-        for (let at = 0; at < length; at += zeros.length) await file.write(zeros.subarray(0, length - at), at);
-      } finally {
-        await file.close();
-      }
-      await disk.sync(doomed);
-      await disk.remove(doomed);
-      await disk.sync(dirname(doomed));
+      // Of an erasure that was cut off. A rename onto it would free its blocks as they are.
+      if (await isThere(doomed)) await overwriteAndRemove(doomed);
+      if (doomed === path || !(await isThere(path))) return;
+      await disk.rename(path, doomed);
+      await overwriteAndRemove(doomed);
     } catch (cause) {
       throw storageFailed(path, cause);
     }
   };
+}

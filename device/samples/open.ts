@@ -44,6 +44,8 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
 
   await removeTemporaries(disk, join(directory, INDEX_FOLDER));
   const { files, halfErased } = await findFiles(directory, disk, log);
+  for (const name of await disk.list(join(directory, INDEX_FOLDER)))
+    if (name.endsWith(ERASING)) halfErased.push(join(directory, INDEX_FOLDER, name));
   for (const path of halfErased) await erase(path).catch(later);
   const indexed = await index.load().catch((error): Indexed & { readonly isDamaged: true } => {
     log.warn({ err: error }, "the index of the samples is damaged: it is made anew of the files and the journal");

@@ -43,8 +43,8 @@ export async function purge(selector: Selector, options: PurgeOptions): Promise<
   await options.whileIdle(async () => {
     // Cached rows go by what is in them, not by sample: all of them go, and are computed again.
     for (const trace of traces) for (const file of await filesIn(trace, disk)) await erase(file);
-    await store.erase(doomed.map(({ sha256 }) => sha256));
     for (const spare of spares) await erase(spare);
+    await store.erase(doomed.map(({ sha256 }) => sha256));
   });
   return { erased: doomed.length, bytes: doomed.reduce((sum, { bytes }) => sum + bytes, 0), remarks: REMARKS };
 }

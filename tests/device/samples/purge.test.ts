@@ -67,7 +67,7 @@ test.each([
 test("cached activations and the checkpoint go first, so that nothing of a sample outlives it", async () => {
   const { options, events, isThere } = await board();
   await purge({ labels: [null] }, options);
-  expect(events).toEqual(["trace", "trace", "trace", "store", "trace"]);
+  expect(events).toEqual(["trace", "trace", "trace", "trace", "store"]);
   for (const file of ["cache/x.rows", "cache/x.index", "checkpoint", "roles.previous.json"])
     expect(await isThere(file)).toBe(false);
   expect(await isThere("history")).toBe(true);
