@@ -108,6 +108,7 @@ export function createRounds(options: RoundsOptions): Rounds {
   let waiting = 0;
   let isStarted = false;
   let isStopping = false;
+  let isResuming = false;
   const turns = oneAtATime();
   let events: Promise<void> = Promise.resolve();
   let ruling: Ruling | null = null;
@@ -176,14 +177,22 @@ export function createRounds(options: RoundsOptions): Rounds {
 
   function obey(said: Ruling): void {
     if (isStopping) return;
+    const begins = said.tag === "start" || (said.tag === "go on" && state.tag === "paused");
     // While the governor thought, another model may have begun.
-    if (said.tag === "start" && options.elsewhere() !== null) reconsider();
+    if (begins && options.elsewhere() !== null) reconsider();
     else if (said.tag === "start") void inLine(() => train("samples")).catch(failed);
-    else if (said.tag === "go on" && state.tag === "paused") void dispatch({ tag: "resume" });
+    else if (begins) void resume();
     else if (said.tag === "go on") training.release();
     else if (said.tag === "pause" && isWorking(state)) training.pause(said.reasons[0]);
     const againMs = said.tag === "start" ? null : training.nextLook(said.againMs);
     if (againMs !== null) callOff = clock.after(againMs, reconsider);
+  }
+
+  /** From here on the others see it train, although it does so only when that is on disk. */
+  async function resume(): Promise<void> {
+    isResuming = true;
+    await dispatch({ tag: "resume" });
+    isResuming = false;
   }
 
   /** Not even a record of it could be made. */
@@ -458,7 +467,7 @@ export function createRounds(options: RoundsOptions): Rounds {
     state: () => state,
     ruling: () => ruling,
     facts,
-    isTraining: () => (about() === null ? waiting > 0 : isWorking(state)),
+    isTraining: () => isResuming || (about() === null ? waiting > 0 : isWorking(state)),
   };
 }
 

@@ -573,6 +573,41 @@ test("two models of one board ask each other who trains: one asked for beside th
   expect((await second).outcome).toMatchObject({ tag: "rejected", reason: "NO_GAIN" });
 });
 
+test("of two rounds that wait for another model's, one goes on, and the other when that has ended", async () => {
+  const names = ["ears", "eyes", "nose"];
+  const boards: { [name: string]: Board } = {};
+  const finish: { [name: string]: () => void } = {};
+  for (const name of names) {
+    const work = () => new Promise<Verdict>((resolve) => (finish[name] = () => resolve(verdict(false))));
+    const elsewhere = () => names.find((other) => other !== name && boards[other]?.rounds.isTraining()) ?? null;
+    boards[name] = await opened(await temporaryFolder(), work, { elsewhere });
+  }
+  const { ears, eyes, nose } = boards as { [_ in "ears" | "eyes" | "nose"]: Board };
+  const first = request(ears);
+  await vi.waitFor(() => expect(finish.ears).toBeDefined());
+  const others = { eyes: request(eyes), nose: request(nose) };
+  for (const board of [eyes, nose])
+    await vi.waitFor(() => expect(board.rounds.state()).toMatchObject({ reason: "OTHER_MODEL_TRAINS" }));
+  finish.ears!();
+  await first;
+
+  const look = () => {
+    for (const { clock } of [eyes, nose]) clock.pass(GOVERNOR.lookMs);
+  };
+  look();
+  await vi.waitFor(() => expect(eyes.jobs.length + nose.jobs.length).toBe(1));
+  look();
+  await waitsFor(eyes.jobs.length === 0 ? eyes : nose, "OTHER_MODEL_TRAINS");
+  expect(eyes.jobs.length + nose.jobs.length).toBe(1);
+  const [now, then] = eyes.jobs.length === 1 ? (["eyes", "nose"] as const) : (["nose", "eyes"] as const);
+  finish[now]!();
+  await others[now];
+  look();
+  await vi.waitFor(() => expect(finish[then]).toBeDefined());
+  finish[then]!();
+  expect((await others[then]).outcome).toMatchObject({ tag: "rejected" });
+});
+
 test("whatever step of a round the power goes at, the rounds after it bring the adapter to serve", async () => {
   await atEveryStep(async (step) => {
     const folder = await temporaryFolder();
