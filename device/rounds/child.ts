@@ -4,7 +4,7 @@ import { ERRORS, type ErrorCode, LichenError } from "../../runtime/errors.ts";
 import type { ProcessUsage } from "../governor/process-usage.ts";
 import type { System } from "../governor/system.ts";
 import { type Job, type JobProgress, messageSchema, type TrainerMessage, type Verdict } from "./job.ts";
-import { endStrays, killFirst, watchMemory } from "./process.ts";
+import { comeLast, endStrays, killFirst, launchIdle, watchMemory } from "./process.ts";
 
 /** A job that is being done elsewhere. */
 export interface RunningJob {
@@ -57,11 +57,14 @@ export const childProcessJobs = (options: ChildOptions): Jobs => ({
 function startJob(job: Job, onProgress: (progress: JobProgress) => void, options: ChildOptions): RunningJob {
   const { trainer, owner, hangMs, graceMs, maxMemoryBytes, maxHeapBytes, system, log } = options;
   const at = `${job.kind} job`;
+  const launch = launchIdle();
   const child = fork(trainer, [owner], {
     stdio: ["ignore", "ignore", "pipe", "ipc"],
-    execArgv: [`--max-old-space-size=${Math.ceil(maxHeapBytes / 2 ** 20)}`],
+    execPath: launch.execPath,
+    execArgv: [...launch.execArgv, `--max-old-space-size=${Math.ceil(maxHeapBytes / 2 ** 20)}`],
     env: { ...process.env, ...GIVE_BACK },
   });
+  if (child.pid !== undefined) comeLast(child.pid);
   const lastWords = tail(child);
   let usage: ProcessUsage | undefined;
   let silence: NodeJS.Timeout | undefined;

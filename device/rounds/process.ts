@@ -1,12 +1,46 @@
+import { spawnSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
+import { constants, setPriority } from "node:os";
 import type { Logger } from "pino";
 import type { System } from "../governor/system.ts";
 
+export interface Launch {
+  readonly execPath: string;
+  /** Before Node's own. */
+  readonly execArgv: readonly string[];
+}
+
 /**
- * The kernel's out-of-memory killer takes this process before any other. Raising the value needs no right.
- * Its disk accesses come last by themselves: without a priority of their own they follow the process's niceness, which is 19.
- * @see proc(5), oom_score_adj; ioprio_set(2), "the I/O priority will follow the CPU nice value"
+ * How Node is started so that it computes only when nobody else wants to: by util-linux's `chrt`, which sets a policy that Node itself
+ * cannot. What is not idle then never waits for it to use up its slice, as it does for a nice process. Where there is no `chrt`, or the
+ * policy is refused, Node is started as it is.
+ * @see sched(7), SCHED_IDLE
  */
+export function launchIdle(): Launch {
+  const { execPath } = process;
+  const idle = ["--idle", "0"];
+  isIdleAllowed ??= spawnSync(CHRT, [...idle, "true"], { stdio: "ignore" }).status === 0;
+  return isIdleAllowed ? { execPath: CHRT, execArgv: [...idle, execPath] } : { execPath, execArgv: [] };
+}
+
+const CHRT = "chrt";
+let isIdleAllowed: boolean | undefined;
+
+/**
+ * The process comes after all others that compute. To be called before it has begun: a priority is a thread's, and threads take it over
+ * from the one that makes them; one that lowered its own would leave those of V8 as they are, and load its modules at full speed.
+ * Its disk accesses come last by themselves: without a priority of their own they follow niceness and policy.
+ * @see setpriority(2), "C library/kernel differences"; ioprio_set(2), "Selecting an I/O scheduler"
+ */
+export function comeLast(pid: number): void {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_LOW);
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** The kernel's out-of-memory killer takes this process before any other. Raising the value needs no right. @see proc(5), oom_score_adj */
 export const killFirst = (pid: number): Promise<void> =>
   writeFile(`/proc/${pid}/oom_score_adj`, "1000").catch(() => undefined);
 

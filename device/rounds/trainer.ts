@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { constants, setPriority } from "node:os";
 import { createMemoryRows } from "../../runtime/cache/index.ts";
 import { errorCode, LichenError } from "../../runtime/errors.ts";
 import {
@@ -24,7 +23,6 @@ import { HEARTBEAT_MS, type Job, jobSchema, type TrainerMessage, type Verdict } 
 // The training process: forked for one job, gone after it. It gives way to everything else on the board, and an
 // out-of-memory kill takes it and not inference. Asked to end, it puts down what it has learnt.
 
-setPriority(constants.priority.PRIORITY_LOW);
 const ending = new AbortController();
 let isDone = false;
 process.on("SIGTERM", () => ending.abort());

@@ -1,4 +1,5 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { nodeSystem } from "../../../device/governor/system.ts";
@@ -56,6 +57,27 @@ function isThere(pid: number): boolean {
     return false;
   }
 }
+
+test("every thread of it comes after all others, also those that Node began before the script", async () => {
+  const { running } = await run("setInterval(() => {}, 1000);");
+  const folder = `/proc/${running.pid}/task`;
+  const isIdleThere = spawnSync("chrt", ["--idle", "0", "true"]).status === 0;
+  await vi.waitFor(async () => {
+    expect((await readFile(`/proc/${running.pid}/cmdline`, "latin1")).split("\0")[0]).toBe(process.execPath);
+    const threads = await readdir(folder);
+    expect(threads.length).toBeGreaterThan(4);
+    for (const thread of threads) {
+      const stat = await readFile(join(folder, thread, "stat"), "latin1");
+      // From its third field on: the second may have blanks in it.
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      expect(Number(fields[NICE - 3])).toBe(19);
+      if (isIdleThere) expect(Number(fields[POLICY - 3])).toBe(SCHED_IDLE);
+    }
+  });
+});
+
+/** @see proc(5), /proc/pid/stat; sched(7) */
+const [NICE, POLICY, SCHED_IDLE] = [19, 41, 5];
 
 test("a job goes over, progress and a verdict come back", async () => {
   const { done, progress } = await run(`
