@@ -4,7 +4,7 @@ import { bodyLimit } from "hono/body-limit";
 import { stream } from "hono/streaming";
 import { type ErrorCode, errorCode, LichenError } from "../../runtime/errors.ts";
 import { listed } from "../../runtime/listed.ts";
-import type { JobProgress } from "../rounds/job.ts";
+import type { JobProgress } from "../rounds/job-messages.ts";
 import type { Round } from "../rounds/record.ts";
 import type { Curator } from "../samples/curator.ts";
 import { type Inference, MAX_FILE_BYTES, type SourceFile } from "../sources/source.ts";

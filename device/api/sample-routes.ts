@@ -1,12 +1,11 @@
 import type { Context } from "hono";
-import type { z } from "zod";
+import { z } from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { labelRequestSchema } from "../labels/request.ts";
 import type { Curator } from "../samples/curator.ts";
 import { selectorSchema } from "../samples/selector.ts";
 import type { Door } from "./door.ts";
 import { problem } from "./problem.ts";
-import { purgeRequestSchema } from "./sample-schemas.ts";
 
 interface HasCurator {
   readonly curator: Curator;
@@ -44,6 +43,8 @@ async function imported({ curator }: HasCurator, c: Context): Promise<Response> 
   const told = refused.map(({ file, error }) => ({ file, error: problem(error) }));
   return c.json({ schema: "lichen/imported/1", ...counts, refused: told });
 }
+
+const purgeRequestSchema = z.strictObject({ select: selectorSchema, dryRun: z.boolean().default(false) });
 
 async function purged({ curator }: HasCurator, c: Context): Promise<Response> {
   const { select, dryRun } = await parsed(c, purgeRequestSchema);

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { predictionSchema } from "../samples/sample.ts";
-import { selectorSchema } from "../samples/selector.ts";
 import { answer, count, problemSchema } from "./answer.ts";
 
 /* Answers about samples and labels; as in `schemas.ts`. */
@@ -42,8 +41,6 @@ export const importedSchema = answer("imported", {
   relabelled: count,
   refused: z.array(z.object({ file: z.string(), error: problemSchema })),
 });
-
-export const purgeRequestSchema = z.strictObject({ select: selectorSchema, dryRun: z.boolean().default(false) });
 
 export const purgedSchema = answer("purged", {
   /** Nothing was erased: so much would be. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { metricsSchema } from "../../runtime/adapter/adapter.ts";
-import { progressSchema } from "../rounds/job.ts";
+import { progressSchema } from "../rounds/job-messages.ts";
 import { roundSchema } from "../rounds/record.ts";
 import { answer, count, problemSchema } from "./answer.ts";
 

@@ -3,16 +3,7 @@ import { Readable } from "node:stream";
 import type { z } from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { errorSchema } from "../api/schemas.ts";
-
-/** A refusal that the daemon uttered: its code and message are its own. */
-export class DaemonRefusal extends Error {
-  readonly code: string;
-  constructor(code: string, message: string) {
-    super(message);
-    this.name = "DaemonRefusal";
-    this.code = code;
-  }
-}
+import { DaemonRefusal } from "./refusal.ts";
 
 /** Bytes, a file that is read as it is sent, or what is sent as JSON. */
 export type Body = Uint8Array | Readable | object;

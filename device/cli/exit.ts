@@ -1,5 +1,5 @@
 import { type ErrorCode, errorCode } from "../../runtime/errors.ts";
-import { DaemonRefusal } from "./client.ts";
+import { DaemonRefusal } from "./refusal.ts";
 
 /** Exit codes of both commands, for scripts. */
 export const EXIT = {

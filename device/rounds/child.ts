@@ -3,7 +3,8 @@ import type { Logger } from "pino";
 import { ERRORS, type ErrorCode, LichenError } from "../../runtime/errors.ts";
 import type { ProcessUsage } from "../governor/process-usage.ts";
 import type { System } from "../governor/system.ts";
-import { type Job, type JobProgress, messageSchema, type TrainerMessage, type Verdict } from "./job.ts";
+import type { Job } from "./job.ts";
+import { type JobProgress, messageSchema, type TrainerMessage, type Verdict } from "./job-messages.ts";
 import { comeLast, endStrays, killFirst, launchIdle, watchMemory } from "./process.ts";
 
 /** A job that is being done elsewhere. */

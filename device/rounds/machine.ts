@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { verdictSchema } from "./job.ts";
+import { verdictSchema } from "./job-messages.ts";
 import { outcomeSchema } from "./record.ts";
 import { NO_SHADOW, type ShadowJudgement, shadowCountsSchema } from "./shadow.ts";
 

@@ -17,7 +17,7 @@ import type { StoredSample } from "../samples/sample.ts";
 import type { Sample } from "../samples/store.ts";
 import type { RunJob } from "./child.ts";
 import type { PausePolicy, ShadowPolicy } from "./config.ts";
-import type { JobProgress } from "./job.ts";
+import type { JobProgress } from "./job-messages.ts";
 import { type JobSettings, jobOf } from "./job-of.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { NO_ROUND, type RoundEffect, type RoundEvent, type RoundFile, type RoundState, step } from "./machine.ts";

@@ -18,7 +18,8 @@ import { writeDurably } from "../disk/durable.ts";
 import { ownUsage } from "../governor/process-usage.ts";
 import { nodeSystem } from "../governor/system.ts";
 import { preprocessingId, sampleFeatures } from "../samples/features.ts";
-import { HEARTBEAT_MS, type Job, jobSchema, type TrainerMessage, type Verdict } from "./job.ts";
+import { type Job, jobSchema } from "./job.ts";
+import { HEARTBEAT_MS, type TrainerMessage, type Verdict } from "./job-messages.ts";
 
 // The training process: forked for one job, gone after it. It gives way to everything else on the board, and an
 // out-of-memory kill takes it and not inference. Asked to end, it puts down what it has learnt.

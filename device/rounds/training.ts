@@ -3,7 +3,8 @@ import type { Clock } from "../clock.ts";
 import type { Holding, ReasonCode } from "../governor/reasons.ts";
 import type { ResourceMeter } from "../governor/resources.ts";
 import type { RunJob, RunningJob } from "./child.ts";
-import type { Job, JobProgress, Verdict } from "./job.ts";
+import type { Job } from "./job.ts";
+import type { JobProgress, Verdict } from "./job-messages.ts";
 import type { RoundEvent } from "./machine.ts";
 
 /** The training process of a round: run, held for a while, put down for longer, ended. */

@@ -1,10 +1,10 @@
 import { LichenError } from "../../../runtime/errors.ts";
 import { type RoundEvent, roundEventSchema } from "../../api/schemas.ts";
 import type { Round } from "../../rounds/record.ts";
-import { DaemonRefusal } from "../client.ts";
 import { type AddCommand, clientOf, type OnlineOptions, onlineCommand } from "../command.ts";
 import { EXIT } from "../exit.ts";
 import { progressBar } from "../progress.ts";
+import { DaemonRefusal } from "../refusal.ts";
 import { facts, gain, short, show, type Terminal } from "../terminal.ts";
 import { adaptOffline, type OfflineCommandOptions, offlineAdaptOptions } from "./adapt-offline.ts";
 

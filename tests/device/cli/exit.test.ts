@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
-import { DaemonRefusal } from "../../../device/cli/client.ts";
 import { EXIT, EXIT_MEANINGS, exitCodeOf } from "../../../device/cli/exit.ts";
 import { createProgram } from "../../../device/cli/program.ts";
+import { DaemonRefusal } from "../../../device/cli/refusal.ts";
 import { packageRoot } from "../../../device/package-root.ts";
 import { ERRORS, type ErrorCode, LichenError } from "../../../runtime/errors.ts";
 

@@ -1,8 +1,8 @@
 import { EventEmitter } from "node:events";
 import { expect, it } from "vitest";
-import { DaemonRefusal } from "../../../device/cli/client.ts";
 import { exitCodeOf } from "../../../device/cli/exit.ts";
 import { interruptible } from "../../../device/cli/interrupt.ts";
+import { DaemonRefusal } from "../../../device/cli/refusal.ts";
 import { LichenError } from "../../../runtime/errors.ts";
 
 it.each(["SIGINT", "SIGTERM"])(

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { nodeSystem } from "../../../device/governor/system.ts";
 import { type ChildOptions, childProcessJobs } from "../../../device/rounds/child.ts";
-import type { Job, JobProgress } from "../../../device/rounds/job.ts";
+import type { Job } from "../../../device/rounds/job.ts";
+import type { JobProgress } from "../../../device/rounds/job-messages.ts";
 import { silent, temporaryFolder } from "../fixtures.ts";
 
 const job: Job = {

@@ -11,7 +11,7 @@ import { govern } from "../../../device/governor/govern.ts";
 import { createResourceMeter } from "../../../device/governor/resources.ts";
 import type { RunJob } from "../../../device/rounds/child.ts";
 import { shadowSchema } from "../../../device/rounds/config.ts";
-import type { Verdict } from "../../../device/rounds/job.ts";
+import type { Verdict } from "../../../device/rounds/job-messages.ts";
 import { NO_ROUND, roundFileSchema } from "../../../device/rounds/machine.ts";
 import { NO_PLAN, planSchema } from "../../../device/rounds/plan.ts";
 import { historySchema, NO_HISTORY } from "../../../device/rounds/record.ts";
