@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * Live quality of one adapter, watched by two cumulative sums: how sure it is, against its own first answers, and how often it is right

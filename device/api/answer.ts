@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** What the daemon answers, shared with the command. A change that breaks a reader gets a new number. */
 export const answer = <N extends string, S extends z.ZodRawShape>(name: N, shape: S) =>

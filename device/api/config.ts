@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { z } from "zod";
+import * as z from "zod";
 import { MAX_FILE_BYTES } from "../sources/source.ts";
 
 /** Whoever guesses it gets in: as long as a good key. */

@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { z } from "zod";
+import * as z from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { labelRequestSchema } from "../labels/request.ts";
 import type { Curator } from "../samples/curator.ts";

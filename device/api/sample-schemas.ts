@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { predictionSchema } from "../samples/sample.ts";
 import { answer, count, problemSchema } from "./answer.ts";
 

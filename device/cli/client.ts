@@ -1,6 +1,6 @@
 import { type IncomingMessage, request } from "node:http";
 import { Readable } from "node:stream";
-import type { z } from "zod";
+import type * as z from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { errorSchema } from "../api/schemas.ts";
 import { DaemonRefusal } from "./refusal.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { bytes, duration, short } from "./terminal.ts";
 
 const count = z.number();

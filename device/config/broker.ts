@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 const address = z.url({ protocol: /^(mqtts?|wss?)$/, error: "an address such as mqtt://host:1883" });
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { oneModelSchema } from "./schema.ts";
 
 /** One key of the configuration, as the schema itself describes it. */

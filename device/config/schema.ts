@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { adaptersSchema } from "../adapters/config.ts";
 import { httpSchema } from "../api/config.ts";
 import { governorSchema } from "../governor/config.ts";

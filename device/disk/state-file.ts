@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import type { z } from "zod";
+import type * as z from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { type Disk, isMissing } from "./disk.ts";
 import { writeDurably } from "./durable.ts";

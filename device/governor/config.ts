@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { parseWindow, type Window } from "./hours.ts";
 
 /** Two bounds, so that a reading that hovers at one of them does not start and pause a round over and over. */

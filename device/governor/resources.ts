@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Clock } from "../clock.ts";
 import { createEnergyMeter } from "./energy.ts";
 import { later, NO_USAGE, type ProcessUsage, readProcessUsage, together } from "./process-usage.ts";

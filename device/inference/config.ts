@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { QUEUE_POLICIES, type QueuePolicy } from "./queue.ts";
 
 export const inferenceSchema = z.strictObject({

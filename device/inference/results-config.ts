@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { brokerOrFleetsKeys } from "../config/broker.ts";
 
 const topicPrefix = z

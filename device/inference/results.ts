@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { z } from "zod";
+import * as z from "zod";
 import { errorCode, LichenError } from "../../runtime/errors.ts";
 import type { Clock } from "../clock.ts";
 import type { Disk } from "../disk/disk.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { brokerKeys } from "../config/broker.ts";
 
 /** An MQTT topic filter; `+` and `#` stand for whole levels (MQTT 5.0, 4.7). */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { preprocessingSchema, sha256Schema } from "../../runtime/package/card.ts";
 import { parseAs } from "../../runtime/package/parse.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type Disk, isMissing } from "../disk/disk.ts";
 import { storageFailed } from "../disk/durable.ts";
 import type { OpenRandomAccess } from "../disk/random-access.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Logs go to stderr, which under systemd is the journal. */
 export const logSchema = z.strictObject({

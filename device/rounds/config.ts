@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 const MiB = 2 ** 20;
 const amount = z.number().nonnegative();

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { metricsSchema } from "../../runtime/adapter/adapter.ts";
 import { PROGRESS_PHASES } from "../../runtime/train/request.ts";
 

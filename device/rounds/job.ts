@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 const labelled = z.strictObject({ path: z.string(), label: z.string() });
 /** null: nobody has said what it is. */

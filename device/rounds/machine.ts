@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { verdictSchema } from "./job-messages.ts";
 import { outcomeSchema } from "./record.ts";
 import { NO_SHADOW, type ShadowJudgement, shadowCountsSchema } from "./shadow.ts";

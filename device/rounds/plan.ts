@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { StoredSample } from "../samples/sample.ts";
 import type { Sample } from "../samples/store.ts";
 import type { Assignment } from "./roles.ts";

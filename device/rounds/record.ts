@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 // Not from the runtime's index: commands that only ask the daemon start without ONNX Runtime.
 import { metricsSchema } from "../../runtime/adapter/adapter.ts";
 import { resourcesSchema } from "../governor/resources.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Sample } from "../samples/store.ts";
 
 const hashes = z.array(z.string().regex(/^[0-9a-f]{64}$/));

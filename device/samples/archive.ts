@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createTarDecoder, createTarPacker } from "modern-tar";
-import { z } from "zod";
+import * as z from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { FEATURES_EXTENSION } from "./features.ts";
 import { folderOf } from "./label-folder.ts";

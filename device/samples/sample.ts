@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /**
  * Who says what a sample is, and how much that counts: what somebody says outright stands against what a rule concludes, and that

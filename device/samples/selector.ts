@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { hashBeginningSchema, type StoredSample } from "./sample.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { WINDOW_POLICY } from "../../runtime/signal/windows.ts";
 import { brokerOrFleetsKeys } from "../config/broker.ts";
 import { MAX_FILE_BYTES } from "./source.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { type Manifest, manifestSchema } from "../../fleet/protocol/messages.ts";
 import type { LichenError } from "../../runtime/errors.ts";
 import type { Disk } from "../disk/disk.ts";

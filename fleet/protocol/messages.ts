@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { LichenError } from "../../runtime/errors.ts";
 import { MAX_BLOB_BYTES, MAX_BLOCK_BYTES, MAX_BLOCKS, MIN_BLOCK_BYTES } from "./blocks.ts";
 import { type Channel, isName, NAME_RULE } from "./topics.ts";

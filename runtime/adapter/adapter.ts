@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { LichenError } from "../errors.ts";
 import type { Tensor } from "../onnx/tensor.ts";
 import { type ModelPackage, sha256 } from "../package/package.ts";

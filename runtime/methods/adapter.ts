@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Node } from "../onnx/graph.ts";
 import { int64 } from "../onnx/tensor.ts";
 import { gaussian, seededBy } from "../random/gaussian.ts";

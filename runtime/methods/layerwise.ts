@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { isWeighted } from "../integer/layers.ts";
 import type { LayerMethod } from "./method.ts";
 import { countSetting, shareSetting } from "./settings.ts";

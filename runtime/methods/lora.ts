@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { sumOver } from "../gradients/rule.ts";
 import { isWeighted, type Layer } from "../integer/layers.ts";
 import { attribute } from "../onnx/attributes.ts";

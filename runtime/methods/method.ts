@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import type { LayerChange } from "../integer/effective.ts";
 import type { Layer } from "../integer/layers.ts";
 import type { GraphBuilder } from "../onnx/builder.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { float32 } from "../onnx/tensor.ts";
 import type { ModuleMethod, Network, Site } from "./method.ts";
 

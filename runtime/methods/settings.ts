@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Settings } from "./method.ts";
 
 /** Settings of a method that has none. */

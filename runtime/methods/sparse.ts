@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { isWeighted, type Layer } from "../integer/layers.ts";
 import type { GraphBuilder } from "../onnx/builder.ts";
 import type { ValueName } from "../onnx/graph.ts";

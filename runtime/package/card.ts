@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { parseAs } from "./parse.ts";
 import { type Preprocessing, preprocessingSchema } from "./preprocessing.ts";
 

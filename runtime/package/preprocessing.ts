@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** What the model hears of a recording, before anything is computed from it. */
 const sound = {

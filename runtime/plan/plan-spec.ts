@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** What is trained where, in a form that fits into an adapter's description. */
 export const planSpecSchema = z.array(

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { metricsSchema, parseJson } from "../adapter/adapter.ts";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../adapter/safetensors.ts";
 import { LichenError } from "../errors.ts";

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { inferSchema, roundsSchema, statusSchema } from "../../device/api/schemas.ts";
 import type { Round } from "../../device/rounds/record.ts";
 import { sha256 } from "../../runtime/package/package.ts";

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { importedSchema, labelledSchema, purgedSchema, samplesSchema } from "../../device/api/sample-schemas.ts";
 import {
   adaptersSchema,

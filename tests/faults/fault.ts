@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** What is to go wrong in a process, told in its environment as JSON. */
 export const faultSchema = z.strictObject({

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { arch, availableParallelism, cpus, platform, release, totalmem, uptime } from "node:os";
 import { parse } from "yaml";
-import type { z } from "zod";
+import type * as z from "zod";
 import { adaptersSchema, boardSchema, logsSchema, roundsSchema, statusSchema, whySchema } from "../../api/schemas.ts";
 import type { Client } from "../client.ts";
 import { type DoctorFacts, isValue } from "../doctor/facts.ts";

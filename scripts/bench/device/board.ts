@@ -1,6 +1,6 @@
 import { access, copyFile, readFile, rename } from "node:fs/promises";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import {
   adaptersSchema,
   type InferAnswer,

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { socketServer } from "../../../device/api/socket.ts";
 import { createClient } from "../../../device/cli/client.ts";
 import { temporaryFolder } from "../fixtures.ts";

@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { nodeDisk } from "../../../device/disk/disk.ts";
 import { stateFile } from "../../../device/disk/state-file.ts";
 import { atEveryStep, dyingDisk, temporaryFolder } from "../fixtures.ts";

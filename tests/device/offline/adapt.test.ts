@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { type OfflineAdaptOptions, type OfflineAdaptWatch, runOfflineAdapt } from "../../../device/offline/adapt.ts";
 import { runOfflineEval } from "../../../device/offline/eval.ts";
 import { checkpointOf } from "../../../device/offline/resumable.ts";

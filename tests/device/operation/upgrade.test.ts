@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import type { z } from "zod";
+import type * as z from "zod";
 import { FRESH, shelfSchema } from "../../../device/adapters/state.ts";
 import { nodeDisk } from "../../../device/disk/disk.ts";
 import { stateFile } from "../../../device/disk/state-file.ts";

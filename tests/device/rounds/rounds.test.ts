@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Objection } from "../../../device/adapters/standing.ts";
 import { type Disk, nodeDisk } from "../../../device/disk/disk.ts";
 import { stateFile } from "../../../device/disk/state-file.ts";
