@@ -5,7 +5,7 @@ import type { Disk } from "../disk/disk.ts";
 import { storageFailed } from "../disk/durable.ts";
 import { type OpenRandomAccess, openRandomAccess, type RandomAccessFile } from "../disk/random-access.ts";
 import { oneAtATime } from "../one-at-a-time.ts";
-import { crc32 } from "./crc32.ts";
+import { bulkCrc32 } from "./bulk-crc32.ts";
 import { decodeEntries, ENTRY_BYTES, type Entries, encodeEntry, encodeHeader, entryPosition } from "./entries.ts";
 
 /*
@@ -96,7 +96,7 @@ function rowFile({ path, rows, index, rowBytes, maxBytes, capacity, entries }: R
   const turns = oneAtATime();
   let closed: Promise<unknown> | undefined;
 
-  const isWhole = (row: number, bytes: Uint8Array) => slots.holds(row) && crc32(bytes) === checksums[row];
+  const isWhole = (row: number, bytes: Uint8Array) => slots.holds(row) && bulkCrc32(bytes) === checksums[row];
 
   /** Best effort: an entry that stays is found out again. */
   const forget = (row: number) => {
@@ -119,7 +119,7 @@ function rowFile({ path, rows, index, rowBytes, maxBytes, capacity, entries }: R
         const at = slots.reserve();
         if (at === undefined) throw cacheFull(slots.count, maxBytes);
         try {
-          const checksum = crc32(row);
+          const checksum = bulkCrc32(row);
           // The row first: a row without its entry is nothing, an entry without its row would be a lie.
           await rows.write(row, at * rowBytes);
           await index.write(encodeEntry(key, checksum), entryPosition(at));

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { ERRORS, type ErrorCode, LichenError } from "../../runtime/errors.ts";
 import type { ProcessUsage } from "../governor/process-usage.ts";
 import type { System } from "../governor/system.ts";
+import { ENVIRONMENT } from "../operation/node-flags.ts";
 import type { Job } from "./job.ts";
 import { type JobProgress, messageSchema, type TrainerMessage, type Verdict } from "./job-messages.ts";
 import { comeLast, endStrays, killFirst, launchIdle, watchMemory } from "./process.ts";
@@ -46,9 +47,6 @@ export interface ChildOptions {
   readonly log: Logger;
 }
 
-/** The C library gives large blocks back at once, instead of keeping them as it sees fit: a board has other uses for them. @see mallopt(3) */
-const GIVE_BACK = { MALLOC_MMAP_THRESHOLD_: "65536", MALLOC_TRIM_THRESHOLD_: "65536" };
-
 /** Does each job in a process of its own: the first to go when memory is short, and ended when it takes more than it may. */
 export const childProcessJobs = (options: ChildOptions): Jobs => ({
   run: (job, onProgress) => startJob(job, onProgress, options),
@@ -63,7 +61,7 @@ function startJob(job: Job, onProgress: (progress: JobProgress) => void, options
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     execPath: launch.execPath,
     execArgv: [...launch.execArgv, `--max-old-space-size=${Math.ceil(maxHeapBytes / 2 ** 20)}`],
-    env: { ...process.env, ...GIVE_BACK },
+    env: { ...process.env, ...ENVIRONMENT },
   });
   if (child.pid !== undefined) comeLast(child.pid);
   const lastWords = tail(child);

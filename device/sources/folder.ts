@@ -139,7 +139,7 @@ export function folderSource(options: FolderSourceOptions): Source {
     const aged = await Promise.all(
       files.map(async (name) => ({ name, modifiedMs: (await disk.facts(join(target, name))).modifiedMs })),
     );
-    aged.sort((a, b) => a.modifiedMs - b.modifiedMs || a.name.localeCompare(b.name));
+    aged.sort((a, b) => a.modifiedMs - b.modifiedMs || (a.name < b.name ? -1 : 1));
     for (const { name } of aged.slice(0, files.length - keep)) {
       await disk.remove(join(target, name));
       await disk.remove(join(target, `${name}.json`));

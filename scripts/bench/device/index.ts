@@ -14,7 +14,7 @@ import { besideTraining, quantile, underSwaps } from "./latency.ts";
 
 const STARTS = 5;
 const IDLE_SECONDS = Number(process.env.LICHEN_IDLE_SECONDS ?? 60);
-const [TURNS, SWAPS, EPOCHS, IDLE_TURN_MS] = [3, 100, 400, 8000];
+const [TURNS, SWAPS, EPOCHS, IDLE_TURN_MS] = [10, 100, 400, 4000];
 const RECORDINGS = "scripts/demo/recordings/board-a";
 /** A bigger network, by others. */
 const PICTURES = { name: "mobilenet-v2-int8-labels", file: "models/mobilenet_v2_1.0_224.int8.tflite" };
