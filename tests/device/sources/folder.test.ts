@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { systemClock } from "../../../device/clock.ts";
 import { type Disk, nodeDisk } from "../../../device/disk/disk.ts";
-import { folderSource } from "../../../device/sources/folder.ts";
+import { folderSource, restMs } from "../../../device/sources/folder.ts";
 import type { Inference, Sink } from "../../../device/sources/source.ts";
 import { LichenError } from "../../../runtime/errors.ts";
 import { silent, temporaryFolder } from "../fixtures.ts";
@@ -164,4 +164,12 @@ test("a file written anew while the old one was being stored is not lost", async
   expect(sink.sample.mock.calls.map(([file]) => Buffer.from(file.bytes).toString())).toEqual(
     expect.arrayContaining(["sound", "another sound"]),
   );
+});
+
+test.each([
+  ["a few folders", 0.5, 5000],
+  ["a thousand folders", 25, 10_000],
+  ["a card that hangs", 4000, 60_000],
+])("what is looked through slowly is looked through seldom: %s", (_, openedInMs, rest) => {
+  expect(restMs(openedInMs, 5000)).toBe(rest);
 });
