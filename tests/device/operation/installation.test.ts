@@ -11,6 +11,7 @@ import {
   told,
   uninstallSteps,
 } from "../../../device/operation/installation.ts";
+import { NODE_FLAGS } from "../../../device/operation/node-flags.ts";
 import { temporaryFolder } from "../fixtures.ts";
 
 const optionsFor = (root: string): InstallOptions => ({
@@ -47,7 +48,7 @@ test("an installation into another root makes its files there, and asks nothing 
     'u lichen - "Lichen" /var/lib/lichen\n',
   );
   expect(await readFile(join(root, "etc/systemd/system/lichend.service"), "utf8")).toContain(
-    `ExecStart=/usr/bin/node --max-semi-space-size=1 --optimize-for-size /opt/lichen/dist/device/lichend.js --config ${CONFIG_PATH}`,
+    `ExecStart=/usr/bin/node ${NODE_FLAGS.join(" ")} /opt/lichen/dist/device/lichend.js --config ${CONFIG_PATH}`,
   );
   expect(await readlink(join(root, "usr/local/bin/lichen"))).toBe("/opt/lichen/dist/device/lichen.js");
   expect(machine.ran).toEqual([
