@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { errorCode } from "../../runtime/errors.ts";
 import type { Clock } from "../clock.ts";
 import type { Entry, LabelOrigin, Prediction } from "../samples/sample.ts";
 import type { Labelled, SampleStore } from "../samples/store.ts";
@@ -53,7 +54,12 @@ export function createLabelling({
     const labelled: LabelledSample[] = [];
     try {
       for (const { sha256, label: before, prediction } of samples) {
-        const outcome = await store.label(sha256, label, origin);
+        const outcome = await store.label(sha256, label, origin).catch((error) => {
+          // One of many may have made room for another meanwhile: the others have their label all the same.
+          if (samples.length === 1 || errorCode(error) !== "NO_SUCH_SAMPLE") throw error;
+          return null;
+        });
+        if (outcome === null) continue;
         if (before === null && label !== null && prediction && outcome === "relabelled") onJudged(prediction, label);
         labelled.push({ sha256, before, label: outcome === "stands" ? before : label, outcome });
       }

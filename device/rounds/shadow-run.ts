@@ -58,6 +58,7 @@ export function startShadow(options: ShadowRunOptions): ShadowRun {
     if (available === null || available >= policy.minFreeBytes) {
       session = await open();
       if (isDone) await session.close();
+      else proceed();
       return;
     }
     const facts = `${megabytes(available)} available, ${megabytes(policy.minFreeBytes)} wanted`;
@@ -105,8 +106,9 @@ export function startShadow(options: ShadowRunOptions): ShadowRun {
 
   /** One at a time, when nobody waits; an inference that comes meanwhile waits for one at most. */
   function proceed(): void {
-    if (isDone || waiting.length === 0) return;
-    if (session === undefined || isBusy()) return void clock.after(YIELD_MS, proceed);
+    // What waits for a session is gone through when there is one.
+    if (isDone || waiting.length === 0 || session === undefined) return;
+    if (isBusy()) return void clock.after(YIELD_MS, proceed);
     const { input, current, label } = waiting.shift()!;
     inLine(async () => {
       if (isDone) return;

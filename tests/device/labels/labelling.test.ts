@@ -62,6 +62,19 @@ test("a label goes to one sample by its hash, to the last one, or to those of th
   expect(onLabelled).toHaveBeenCalledTimes(2);
 });
 
+test("of the samples of the last seconds, one that has made room meanwhile keeps no other from its label", async () => {
+  const { store, labelling, labels } = await board();
+  const asked = labelling.label({ label: "inbox", samples: { sinceSeconds: 60 } }, "person");
+  // In the store's line before the second and third label.
+  const erased = store.erase([hashOf("b")]);
+  expect((await asked).map(({ sha256 }) => sha256)).toEqual([hashOf("a"), hashOf("c")]);
+  await erased;
+  expect(labels()).toEqual([
+    ["inbox", "person"],
+    ["inbox", "person"],
+  ]);
+});
+
 test("the first label of a sample says whether what served then was right; a correction of it does not", async () => {
   const { labelling, onJudged } = await board();
   await labelling.label({ label: "inbox", samples: { sinceSeconds: 15 } }, "person");
