@@ -1,5 +1,12 @@
-/** `LICHEN_FAULTS=all` tries everything; else a part of it, in which no region is left out. */
-export const isFull = process.env.LICHEN_FAULTS === "all";
+const { LICHEN_FAULTS = "" } = process.env;
+const [, part, parts] = /^(\d+)\/(\d+)$/.exec(LICHEN_FAULTS) ?? [];
+
+/** `LICHEN_FAULTS=all` tries everything, `3/8` the third of eight parts of it; else a few of it, in which no region is left out. */
+export const isFull = LICHEN_FAULTS === "all" || part !== undefined;
+
+/** What of a full run is this part's. */
+export const partOf = <T>(list: readonly T[]): T[] =>
+  list.filter((_, at) => part === undefined || at % Number(parts) === Number(part) - 1);
 
 /** So many of a list, spread evenly over it. */
 export const evenly = <T>(list: readonly T[], count: number): T[] =>
