@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { errorCode } from "../../runtime/errors.ts";
+import { errorCode, LichenError } from "../../runtime/errors.ts";
 import type { Clock } from "../clock.ts";
 import type { Entry, LabelOrigin, Prediction } from "../samples/sample.ts";
 import type { Labelled, SampleStore } from "../samples/store.ts";
@@ -63,6 +63,7 @@ export function createLabelling({
         if (before === null && label !== null && prediction && outcome === "relabelled") onJudged(prediction, label);
         labelled.push({ sha256, before, label: outcome === "stands" ? before : label, outcome });
       }
+      if (labelled.length === 0) throw new LichenError("NO_SUCH_SAMPLE", { found: "samples that have just gone" });
     } finally {
       if (label !== null && labelled.some(({ outcome }) => outcome === "relabelled")) onLabelled();
     }

@@ -11,8 +11,9 @@ export const NODE_FLAGS = [
 ] as const;
 
 /**
- * Threads share one heap of the C library: with one for each, none gives back what it has. What is large lies outside of it, and what
- * is free at its end goes back: at 64 KiB, where the C library would raise both limits as it goes. @see mallopt(3)
+ * Of the daemon and of its training process. Threads share one heap of the C library: with one for each, none gives back what it has.
+ * What is large lies outside of it, and what is free at its end goes back: at 64 KiB, where the C library would raise both limits as it
+ * goes. @see mallopt(3)
  */
 export const ENVIRONMENT = {
   MALLOC_ARENA_MAX: "1",

@@ -18,16 +18,17 @@ export interface Launch {
  */
 export function launchIdle(): Launch {
   const { execPath } = process;
-  const idle = ["--idle", "0"];
-  isIdleAllowed ??= spawnSync(CHRT, [...idle, "true"], { stdio: "ignore" }).status === 0;
+  // As BusyBox spells it, too.
+  const idle = ["-i", "0"];
+  isIdleAllowed ||= spawnSync(CHRT, [...idle, "true"], { stdio: "ignore", timeout: 1000 }).status === 0;
   return isIdleAllowed ? { execPath: CHRT, execArgv: [...idle, execPath] } : { execPath, execArgv: [] };
 }
 
 const CHRT = "chrt";
-let isIdleAllowed: boolean | undefined;
+let isIdleAllowed = false;
 
 /**
- * The process comes after all others that compute. To be called before it has begun: a priority is a thread's, and threads take it over
+ * The process comes after all others that compute. To be called as soon as there is one: a priority is a thread's, and threads take it over
  * from the one that makes them; one that lowered its own would leave those of V8 as they are, and load its modules at full speed.
  * Its disk accesses come last by themselves: without a priority of their own they follow niceness and policy.
  * @see setpriority(2), "C library/kernel differences"; ioprio_set(2), "Selecting an I/O scheduler"

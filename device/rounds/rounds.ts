@@ -179,8 +179,8 @@ export function createRounds(options: RoundsOptions): Rounds {
     if (isStopping) return;
     const begins = said.tag === "start" || (said.tag === "go on" && state.tag === "paused");
     // While the governor thought, another model may have begun.
-    if (begins && options.elsewhere() !== null) reconsider();
-    else if (said.tag === "start") void inLine(() => train("samples")).catch(failed);
+    if (begins && options.elsewhere() !== null) return reconsider();
+    if (said.tag === "start") void inLine(() => train("samples")).catch(failed);
     else if (begins) void resume();
     else if (said.tag === "go on") training.release();
     else if (said.tag === "pause" && isWorking(state)) training.pause(said.reasons[0]);

@@ -51,6 +51,6 @@ export async function purge(selector: Selector, options: PurgeOptions): Promise<
 
 async function filesIn(path: string, disk: Disk): Promise<string[]> {
   const facts = await disk.facts(path).catch(() => undefined);
-  if (facts === undefined) return [];
-  return facts.isFolder ? (await disk.list(path)).map((name) => join(path, name)) : [path];
+  // Also what is gone: half erased, it lies under another name.
+  return facts?.isFolder ? (await disk.list(path)).map((name) => join(path, name)) : [path];
 }

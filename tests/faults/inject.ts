@@ -1,3 +1,4 @@
+import childProcess from "node:child_process";
 import { appendFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
@@ -111,6 +112,9 @@ Object.assign(nodeDisk, faulty);
 
 // On a busy machine a training process of the lowest priority would be most of what a test waits for.
 os.setPriority = () => undefined;
+const { spawnSync } = childProcess;
+childProcess.spawnSync = ((command: string, ...rest: [string[]]) =>
+  command === "chrt" ? { status: 1 } : spawnSync(command, ...rest)) as typeof spawnSync;
 syncBuiltinESMExports();
 
 // Files that are written in places: cached activations, and what is overwritten before it goes.

@@ -9,7 +9,7 @@ The speakers theo and yweweler are never read here: they are the unseen voices t
 the voices of the demo. Of the other four people, takes 0-4 are held out for the card's metrics, 5-9 validate.
 Four people are few: with one of them left out of training, synthetic voices raised the share of his digits understood from 79 to
 93 %. Of a 15 % and a 30 % share of each batch, the one that the unseen voices were understood better with was kept; a network of
-56,000 parameters gained nothing. About fifteen minutes on two cores. Writes float.onnx and front-end.json (the card's preprocessing)
+56,000 parameters gained nothing. About fifteen minutes on one core. Writes float.onnx and front-end.json (the card's preprocessing)
 beside itself; build.ts makes the package of them. Another machine's float sums differ, so the same seed gives a similar network
 there, not the same.
 """

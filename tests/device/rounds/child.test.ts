@@ -62,7 +62,7 @@ function isThere(pid: number): boolean {
 test("every thread of it comes after all others, also those that Node began before the script", async () => {
   const { running } = await run("setInterval(() => {}, 1000);");
   const folder = `/proc/${running.pid}/task`;
-  const isIdleThere = spawnSync("chrt", ["--idle", "0", "true"]).status === 0;
+  const isIdleThere = spawnSync("chrt", ["-i", "0", "true"]).status === 0;
   await vi.waitFor(async () => {
     expect((await readFile(`/proc/${running.pid}/cmdline`, "latin1")).split("\0")[0]).toBe(process.execPath);
     const threads = await readdir(folder);

@@ -1,9 +1,9 @@
-import { access, mkdir, writeFile } from "node:fs/promises";
+import { access, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { nodeDisk } from "../../../device/disk/disk.ts";
 import { openRandomAccess } from "../../../device/disk/random-access.ts";
-import { createErase } from "../../../device/samples/erase.ts";
+import { createErase, ERASING } from "../../../device/samples/erase.ts";
 import { purge } from "../../../device/samples/purge.ts";
 import { type Selector, selected, selectorSchema } from "../../../device/samples/selector.ts";
 import { LichenError } from "../../../runtime/errors.ts";
@@ -67,10 +67,17 @@ test.each([
 test("cached activations and the checkpoint go first, so that nothing of a sample outlives it", async () => {
   const { options, events, isThere } = await board();
   await purge({ labels: [null] }, options);
-  expect(events).toEqual(["trace", "trace", "trace", "trace", "store"]);
+  expect(events).toEqual(["trace", "trace", "trace", "trace", "trace", "store"]);
   for (const file of ["cache/x.rows", "cache/x.index", "checkpoint", "roles.previous.json"])
     expect(await isThere(file)).toBe(false);
   expect(await isThere("history")).toBe(true);
+});
+
+test("a checkpoint half erased when the power went is erased by the next purge", async () => {
+  const { options, isThere } = await board();
+  await rename(options.traces[1]!, `${options.traces[1]}${ERASING}`);
+  await purge({ labels: [null] }, options);
+  expect(await isThere(`checkpoint${ERASING}`)).toBe(false);
 });
 
 test("while a round runs, and where nothing is meant, nothing is touched", async () => {
