@@ -179,7 +179,10 @@ export function createRounds(options: RoundsOptions): Rounds {
     if (isStopping) return;
     const begins = said.tag === "start" || (said.tag === "go on" && state.tag === "paused");
     // While the governor thought, another model may have begun.
-    if (begins && options.elsewhere() !== null) return reconsider();
+    if (begins && options.elsewhere() !== null) {
+      reconsider();
+      return;
+    }
     if (said.tag === "start") void inLine(() => train("samples")).catch(failed);
     else if (begins) void resume();
     else if (said.tag === "go on") training.release();
