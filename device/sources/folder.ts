@@ -197,11 +197,12 @@ export function folderSource(options: FolderSourceOptions): Source {
 }
 
 /**
- * Until the next sweep: a thousand classes are a thousand folders, and an idle board should not spend its time on them. Opening them is
- * about half of a sweep, so that it all takes at most 0.5 % of a core, until its rest is a dozen times the usual one.
+ * Until the next sweep: a thousand classes are a thousand folders, and an idle board should not spend its time on them. A sweep takes all
+ * threads together some five times as long as opening them, so that it costs about 0.5 % of a core, until its rest is a dozen times the
+ * usual one.
  */
 export const restMs = (openedInMs: number, sweepMs: number): number =>
-  Math.min(Math.max(sweepMs, 400 * openedInMs), 12 * sweepMs);
+  Math.min(Math.max(sweepMs, 1000 * openedInMs), 12 * sweepMs);
 
 /** Files that are looked at in one go: between two, whoever waits for the disk has a turn. */
 const AT_ONCE = 64;
