@@ -19,7 +19,7 @@ import { startBroker } from "../../../scripts/broker.ts";
 import { silent, temporaryFolder } from "../fixtures.ts";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const RECORDINGS = join(ROOT, "scripts/demo/recordings/board-a/test");
+const RECORDINGS = join(ROOT, "scripts/demo/recordings/board-b/test");
 const WAIT = { timeout: 18_000, interval: 20 };
 const TIMING = { connectMs: 2000, keepaliveSeconds: 30, reconnect: { firstMs: 20, mostMs: 100 }, leaveMs: 500 };
 
@@ -133,7 +133,7 @@ test("a program, a broker and HTTP bring sound in at once, and the answers go ou
   for (const { bytes } of all) alone.push((await post(`${url()}/v1/infer`, bytes)).label);
   await vi.waitFor(() => expect(heard.filter(({ source }) => source === "microphone")).toHaveLength(all.length), WAIT);
   expect(heard.filter(({ source }) => source === "microphone").map(({ label }) => label)).toEqual(alone);
-  expect(alone.filter((label, at) => label === all[at]!.label).length).toBeGreaterThan(all.length / 3);
+  expect(alone.filter((label, at) => label === all[at]!.label).length).toBeGreaterThanOrEqual(all.length / 2);
 
   // What was asked over HTTP is told as well.
   await vi.waitFor(() => expect(heard.filter(({ source }) => source === "http")).toHaveLength(all.length), WAIT);
