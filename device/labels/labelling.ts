@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { errorCode, LichenError } from "../../runtime/errors.ts";
+import { errorCode } from "../../runtime/errors.ts";
 import type { Clock } from "../clock.ts";
 import type { Entry, LabelOrigin, Prediction } from "../samples/sample.ts";
 import type { Labelled, SampleStore } from "../samples/store.ts";
@@ -52,18 +52,20 @@ export function createLabelling({
     origin: LabelOrigin,
   ): Promise<LabelledSample[]> {
     const labelled: LabelledSample[] = [];
+    let gone: unknown;
     try {
       for (const { sha256, label: before, prediction } of samples) {
         const outcome = await store.label(sha256, label, origin).catch((error) => {
-          // One of many may have made room for another meanwhile: the others have their label all the same.
-          if (samples.length === 1 || errorCode(error) !== "NO_SUCH_SAMPLE") throw error;
+          // It may have made room for another meanwhile: those that are there have their label all the same.
+          if (errorCode(error) !== "NO_SUCH_SAMPLE") throw error;
+          gone = error;
           return null;
         });
         if (outcome === null) continue;
         if (before === null && label !== null && prediction && outcome === "relabelled") onJudged(prediction, label);
         labelled.push({ sha256, before, label: outcome === "stands" ? before : label, outcome });
       }
-      if (labelled.length === 0) throw new LichenError("NO_SUCH_SAMPLE", { found: "samples that have just gone" });
+      if (labelled.length === 0) throw gone;
     } finally {
       if (label !== null && labelled.some(({ outcome }) => outcome === "relabelled")) onLabelled();
     }
