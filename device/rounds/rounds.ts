@@ -15,6 +15,7 @@ import type { ResourceMeter } from "../governor/resources.ts";
 import { oneAtATime } from "../one-at-a-time.ts";
 import type { StoredSample } from "../samples/sample.ts";
 import type { Sample } from "../samples/store.ts";
+import { createAdvice } from "./advice.ts";
 import type { RunJob } from "./child.ts";
 import type { PausePolicy, ShadowPolicy } from "./config.ts";
 import type { JobProgress } from "./job-messages.ts";
@@ -111,9 +112,6 @@ export function createRounds(options: RoundsOptions): Rounds {
   let isResuming = false;
   const turns = oneAtATime();
   let events: Promise<void> = Promise.resolve();
-  let ruling: Ruling | null = null;
-  let asked = 0;
-  let callOff = () => {};
   let listener: (progress: JobProgress) => void = () => {};
   /** Of whoever waits for the end of the round. */
   let ended: { resolve(round: Round): void; reject(error: Error): void } | null = null;
@@ -163,32 +161,23 @@ export function createRounds(options: RoundsOptions): Rounds {
     return isWorking(state) ? "training" : "busy";
   }
 
-  /** Asks the governor, and does what it says; whatever happens meanwhile asks anew. */
-  async function consider(): Promise<void> {
-    callOff();
-    const turn = ++asked;
-    const said = await options.decide(facts());
-    if (turn !== asked) return;
-    ruling = said;
-    obey(said);
-  }
+  const advice = createAdvice({ decide: () => options.decide(facts()), obey, clock, log });
+  const reconsider = advice.ask;
 
-  const reconsider = () => void consider().catch((error) => log.error({ err: error }, "the governor failed"));
-
-  function obey(said: Ruling): void {
-    if (isStopping) return;
+  /** @returns after how long the governor is to be asked again */
+  function obey(said: Ruling): number | null {
+    if (isStopping) return null;
     const begins = said.tag === "start" || (said.tag === "go on" && state.tag === "paused");
     // While the governor thought, another model may have begun.
     if (begins && options.elsewhere() !== null) {
       reconsider();
-      return;
+      return null;
     }
     if (said.tag === "start") void inLine(() => train("samples")).catch(failed);
     else if (begins) void resume();
     else if (said.tag === "go on") training.release();
     else if (said.tag === "pause" && isWorking(state)) training.pause(said.reasons[0]);
-    const againMs = said.tag === "start" ? null : training.nextLook(said.againMs);
-    if (againMs !== null) callOff = clock.after(againMs, reconsider);
+    return said.tag === "start" ? null : training.nextLook(said.againMs);
   }
 
   /** From here on the others see it train, although it does so only when that is on disk. */
@@ -419,15 +408,14 @@ export function createRounds(options: RoundsOptions): Rounds {
     },
     async stop() {
       isStopping = true;
-      asked++;
-      callOff();
+      advice.callOff();
       if (shadow !== null) await dispatch({ tag: "counted", shadow: await shadow.stop() });
       await training.stop({ tag: "cut off", code: "CANCELLED", message: STOPPED });
       await settled();
       // It goes on after the next start; whoever waits for it here does so in vain.
       ended?.reject(new LichenError("CANCELLED", { at: "round", todo: "nothing: it goes on when the daemon is back" }));
       await turns.settled();
-      callOff();
+      advice.callOff();
     },
     sampleStored() {
       sampleAtMs = clock.monotonicMs();
@@ -468,7 +456,7 @@ export function createRounds(options: RoundsOptions): Rounds {
     newSamples: material.newSamples,
     progress: () => progress,
     state: () => state,
-    ruling: () => ruling,
+    ruling: advice.last,
     facts,
     isTraining: () => isResuming || (about() === null ? waiting > 0 : isWorking(state)),
   };
