@@ -1,6 +1,7 @@
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { expect, test } from "vitest";
+import { DaemonRefusal } from "../../device/cli/refusal.ts";
 import { seeded } from "../../runtime/random/random.ts";
 import { MODEL, type Recording, recordings } from "../e2e/board.ts";
 import { failuresOf, isFull } from "./amount.ts";
@@ -85,10 +86,17 @@ async function expectAlive(board: Victim, life: ReturnType<typeof newLife>, prob
   await expectAnswer(board, probe);
   await bringByHttp(board, life, [another], true);
   await expectSamples(board, life);
-  // A round that was under way by what is left of the history is made up for.
-  await board.until(async () => expect((await board.status()).round.phase).toBe("idle"));
   // It need not be accepted, what serves may be as good; it must come to its end.
-  await train(board, life);
+  await trainInTurn(board, life);
+}
+
+/** A round that was under way by what is left of the history is made up for, and may begin between the look and the request. */
+async function trainInTurn(board: Victim, life: ReturnType<typeof newLife>): Promise<void> {
+  await board.until(async () => expect((await board.status()).round.phase).toBe("idle"));
+  await train(board, life).catch((error) => {
+    if (!(error instanceof DaemonRefusal) || error.code !== "ROUND_RUNNING") throw error;
+    return trainInTurn(board, life);
+  });
 }
 
 test("a sample that went bad on the medium keeps no round from the others, and is told", async () => {
